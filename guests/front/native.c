@@ -1,0 +1,121 @@
+/*
+ * Bare metal: this kernel owns the OpenPIC. One interrupt, as the guest sees it:
+ *
+ * 1. A source raises its input. The OpenPIC compares priorities and raises the processor's line.
+ * 2. The processor enters 0x500: no software in between.
+ * 3. get_irq() reads the acknowledge register; that names the vector, and lowers the line.
+ * 4. The handler drains the ring.
+ * 5. eoi() writes the EOI register: the priority in service drops. What is still pending raises the line again.
+ *
+ * A machine of several processors runs one such kernel on each, in its own memory, with its own sources. They share the
+ * controller, which is as a reset left it; so nobody resets it, and what all of them write is the same.
+ */
+#include "front.h"
+#include "openpic.h"
+#include "processor.h"
+
+const u64 front_asks_again = 0;
+u64 front_forgets_recheck; /* the line is real: there is nothing to forget */
+
+static u8 irq_of_vector[VECTOR_FIELD + 1];
+static u32 this_cpu; /* its bit in destinations */
+static u64 msr_asleep;
+
+/* The other way round: XICS's most favoured is 0, OpenPIC's is 15, and OpenPIC's 0 is never delivered. */
+static u32 openpic_priority(u64 priority)
+{
+    return priority < PRIORITY_MOST_FAVOURED - 1 ? PRIORITY_MOST_FAVOURED - (u32)priority : 1;
+}
+
+void front_init(void)
+{
+    for (u64 vector = 0; vector <= VECTOR_FIELD; vector++)
+        irq_of_vector[vector] = IRQ_UNKNOWN;
+    irq_of_vector[VECTOR_IPI] = IRQ_SELF;
+    irq_of_vector[VECTOR_SPURIOUS] = NO_IRQ;
+
+    openpic_write(OPENPIC_MY_TASK_PRIORITY, TASK_PRIORITY_CLOSED);
+    openpic_write(OPENPIC_SPURIOUS_VECTOR, VECTOR_SPURIOUS);
+    openpic_write(OPENPIC_GLOBAL_CONFIGURATION, CONFIGURATION_MIXED);
+    openpic_write(OPENPIC_IPI_VECTOR_PRIORITY, openpic_priority(4) << VECTOR_PRIORITY_SHIFT | VECTOR_IPI);
+
+    u64 number;
+    __asm__ volatile("mfspr %0,%1" : "=r"(number) : "i"(SPR_PIR));
+    this_cpu = 1u << number;
+
+    /* MSR[POW] means nap (PowerPC 970FX User's Manual, Power Management). The other half of the order is in front_idle(). */
+    u64 hid0;
+    __asm__ volatile("mfspr %0,%1" : "=r"(hid0) : "i"(SPR_HID0));
+    __asm__ volatile("sync; mtspr %0,%1; isync" : : "i"(SPR_HID0), "r"(hid0 | HID0_NAP) : "memory");
+    msr_asleep = read_msr() | MSR_POW | MSR_EE | MSR_RI;
+}
+
+void front_register(u64 irq)
+{
+    struct source *source = &sources[irq];
+
+    if (source->irq >= VECTOR_IPI)
+        give_up(EXIT_SETUP, "no such interrupt input", source->irq);
+    irq_of_vector[source->irq] = (u8)irq;
+    openpic_write(OPENPIC_SOURCE_DESTINATION + 0x20 * source->irq, this_cpu);
+    openpic_write(OPENPIC_SOURCE_VECTOR_PRIORITY + 0x20 * source->irq,
+                  VECTOR_POSITIVE | (source->level ? VECTOR_LEVEL : 0) |
+                      openpic_priority(source->priority) << VECTOR_PRIORITY_SHIFT | (u32)source->irq);
+}
+
+void front_ready(void)
+{
+    openpic_write(OPENPIC_MY_TASK_PRIORITY, TASK_PRIORITY_OPEN);
+}
+
+INLINE u64 get_irq(struct scan *scan)
+{
+    (void)scan;
+    return irq_of_vector[openpic_read(OPENPIC_MY_ACKNOWLEDGE) & VECTOR_FIELD];
+}
+
+/* 970 kernels read WHOAMI afterwards to push the store out; this board's stores do not linger. */
+INLINE void eoi(u64 irq, struct scan *scan)
+{
+    (void)irq;
+    (void)scan;
+    openpic_write(OPENPIC_MY_EOI, 0);
+}
+
+void front_enable(void)
+{
+    set_msr_ee_ri(MSR_EE | MSR_RI);
+}
+
+void front_disable(void)
+{
+    set_msr_ee_ri(MSR_RI);
+}
+
+int front_pending(void)
+{
+    return 0;
+}
+
+void front_recheck(void)
+{
+}
+
+/* EE and POW come in one instruction: an interrupt that is pending wakes the processor at once. */
+void front_idle(void)
+{
+    barrier();
+    write_msr(msr_asleep);
+    __asm__ volatile("isync" : : : "memory");
+}
+
+void front_send_self(void)
+{
+    openpic_write(OPENPIC_MY_IPI_DISPATCH, this_cpu);
+}
+
+void front_console(const char *text, u64 length)
+{
+    while (length-- > 0)
+        board()->console = (u8)*text++;
+}

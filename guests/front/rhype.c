@@ -1,0 +1,107 @@
+/*
+ * rhype: a virtualised PIC behind hypercalls. One interrupt, as the guest sees it:
+ *
+ * 1. The processor enters 0x500 by itself, whoever the interrupt is for.
+ * 2. get_irq() asks by H_XIRR. The hypervisor reads the controller. If the interrupt is another guest's, it is queued
+ *    there and the answer here is XISR 0: nothing was pending after all. No EOI is owed for that.
+ * 3. The handler drains the ring.
+ * 4. eoi() gives the XIRR back by H_EOI, and with it the old priority. What is still pending enters 0x500 again.
+ */
+#include "front.h"
+#include "papr.h"
+#include "processor.h"
+
+#define INPUTS 256
+
+const u64 front_asks_again = 0;
+u64 front_forgets_recheck; /* the line is real, as the hypervisor shows it: there is nothing to forget */
+
+static u8 irq_of_input[INPUTS];
+
+void front_init(void)
+{
+    for (u64 input = 0; input < INPUTS; input++)
+        irq_of_input[input] = IRQ_UNKNOWN;
+}
+
+/* Priority and owner of a source are set before its guest starts: this board has no RTAS to ask. */
+void front_register(u64 irq)
+{
+    u64 input = sources[irq].irq - XISR_DEVICES;
+
+    if (input >= INPUTS)
+        give_up(EXIT_SETUP, "no such XISR", sources[irq].irq);
+    irq_of_input[input] = (u8)irq;
+}
+
+void front_ready(void)
+{
+    if (papr_call1(H_CPPR, CPPR_OPEN) != 0)
+        give_up(EXIT_SETUP, "H_CPPR refused", CPPR_OPEN);
+}
+
+INLINE u64 get_irq(struct scan *scan)
+{
+    u64 xirr = papr_xirr();
+    u64 xisr = xirr & XISR_MASK;
+
+    scan->xirr = xirr;
+    if (xisr == XISR_NONE)
+        return NO_IRQ;
+    if (xisr - XISR_DEVICES < INPUTS)
+        return irq_of_input[xisr - XISR_DEVICES];
+    if (xisr != XISR_IPI)
+        return IRQ_UNKNOWN;
+    papr_call(H_IPI, THIS_SERVER, MFRR_NONE, 0, 0);
+    return IRQ_SELF;
+}
+
+INLINE void eoi(u64 irq, struct scan *scan)
+{
+    (void)irq;
+    papr_call1(H_EOI, scan->xirr);
+}
+
+void front_enable(void)
+{
+    set_msr_ee_ri(MSR_EE | MSR_RI);
+}
+
+void front_disable(void)
+{
+    set_msr_ee_ri(MSR_RI);
+}
+
+int front_pending(void)
+{
+    return 0;
+}
+
+void front_recheck(void)
+{
+}
+
+/* H_CEDE sets EE, and does not sleep if an interrupt is pending. */
+void front_idle(void)
+{
+    papr_call1(H_CEDE, 0);
+}
+
+void front_send_self(void)
+{
+    papr_call(H_IPI, THIS_SERVER, MFRR_IPI, 0, 0);
+}
+
+/* Up to 16 bytes a call, the first on top of r6. */
+void front_console(const char *text, u64 length)
+{
+    while (length > 0) {
+        u64 count = length < 16 ? length : 16;
+        u64 bytes[2] = {0, 0};
+        for (u64 i = 0; i < count; i++)
+            bytes[i / 8] |= (u64)(u8)text[i] << (56 - 8 * (i % 8));
+        papr_call(H_PUT_TERM_CHAR, 0, count, bytes[0], bytes[1]);
+        text += count;
+        length -= count;
+    }
+}

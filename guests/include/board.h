@@ -1,0 +1,36 @@
+/* The paravirt board as its guests see it: docs/reference/paravirt-board.md. */
+#ifndef BOARD_H
+#define BOARD_H
+
+#include "types.h"
+
+#define BOARD_REGISTERS 0xF0100000UL
+
+struct board_registers {
+    volatile u64 ready;   /* any value: initialised, interrupts enabled */
+    volatile u64 exit;    /* a status, 0 is success; the store never returns */
+    volatile u8 console;  /* one byte of text; without a hypervisor */
+};
+
+static inline struct board_registers *board(void)
+{
+    return (struct board_registers *)BOARD_REGISTERS;
+}
+
+/* A device's ring in its owner's memory. Item k, counted from 0, is in slot k % slots and reads k + 1. */
+struct ring {
+    volatile u64 head; /* items ever posted; the device writes it */
+    u64 reserved;
+    volatile u64 item[];
+};
+
+/* What this kernel exits with. A vector it did not expect exits with its own number, 0x100 and above. */
+enum exit_status {
+    EXIT_SUCCESS = 0,
+    EXIT_ASKED_TO_FAIL = 1, /* misbehave = "report-failure" */
+    EXIT_SETUP = 2,         /* the device tree or a hypercall at boot was not as documented */
+    EXIT_RING = 3,          /* an item in a ring was not the next one */
+    EXIT_UNKNOWN_IRQ = 4,   /* an interrupt that no source of this guest owns */
+};
+
+#endif

@@ -1,0 +1,90 @@
+/* What the parts of the kernel know of each other. */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include "board.h"
+#include "types.h"
+
+#define MAX_SOURCES 64
+
+/*
+ * Interrupts inside this kernel are numbers of its own: 0 .. MAX_SOURCES - 1 is an index into `sources`, and a front
+ * end maps what its controller says (a vector, an XISR, a port) to them.
+ */
+#define IRQ_SELF MAX_SOURCES          /* an interrupt this kernel sent to itself */
+#define IRQ_UNKNOWN (MAX_SOURCES + 1) /* the controller named something that is not ours */
+#define NO_IRQ (MAX_SOURCES + 2)      /* nothing (more) is pending */
+
+/* One device, as the device tree describes it and as its driver remembers it. */
+struct source {
+    /* used for every interrupt, first cache line */
+    struct ring *ring;
+    volatile u64 *next;     /* slot of the next item */
+    volatile u64 *end;      /* one behind the last slot */
+    volatile u64 *doorbell; /* store: how many items are consumed */
+    u64 tail;               /* items consumed */
+    u64 eoi_argument;       /* xen-ppc: what PHYSDEVOP_eoi is called with; 0: its hypervisor need not hear of the end */
+    volatile u64 *mask;     /* xen-ppc: the word of the mask that its event channel is in ... */
+    u64 bit;                /* ... and its bit there */
+
+    u64 level;              /* 1 level, 0 edge */
+    u64 irq;                /* PIC input, XISR or pirq */
+    u64 slots;
+    u64 priority;           /* XICS sense: 0 most favoured; 5 is a device's default */
+    u64 number;             /* the machine's number of this source */
+    u32 eoi_irq;            /* xen-ppc: in memory, where the hypervisor reads it */
+    u32 padding[5];
+};
+_Static_assert(sizeof(struct source) == 128, "an index becomes an address by one shift");
+
+/* What /irqvisor, /cpus and /xen of the device tree say. */
+struct configuration {
+    u64 work;           /* address of one u64 counter a compute loop */
+    u64 compute_loops;  /* 0: sleep when there is nothing to do */
+    u64 compute_unit;   /* iterations of the inner loop in one unit of work */
+    u64 hold_units;     /* 0, or: so many units at a time with MSR[EE]=0 */
+    u64 handler_work;   /* iterations of the inner loop for each item */
+    u64 tick_hz;        /* 0, or a periodic decrementer tick */
+    u64 timebase_hz;
+    u64 shared_info;    /* xen designs: address of the page shared with the hypervisor */
+    const char *misbehave; /* what this guest does wrong; null: nothing */
+};
+
+extern struct configuration config;
+extern struct source sources[MAX_SOURCES];
+extern u64 source_count;
+
+/* devicetree.c */
+void read_device_tree(const void *tree);
+
+/* interrupt.c: from vectors.S, with MSR[EE]=0 */
+void external_interrupt(void);
+extern u64 unusual_interrupts; /* 1: interrupts take the path that knows handler_work and never_eoi */
+extern u64 never_eoi;          /* misbehave: 1 = takes interrupts and never ends them */
+
+/* compute.c */
+void compute_unit(u64 iterations);
+NORETURN void compute_for_ever(void);
+
+/* tick.c */
+extern u64 ticks;
+void tick_start(void);
+void tick_interrupt(void);
+u64 tick_next(void);      /* time base at the next tick, 0: there is none */
+u64 nanoseconds(u64 timebase);
+
+/* console.c */
+void print(const char *text);
+void print_hex(u64 value);
+void complain(const char *what, u64 value);
+NORETURN void leave(u64 status);
+NORETURN void give_up(u64 status, const char *what, u64 value);
+
+/* misbehave.c */
+void misbehave(void);
+
+/* text.c */
+int equal(const char *a, const char *b);
+u64 length_of(const char *text);
+
+#endif

@@ -1,0 +1,53 @@
+/* Hypercalls of the PAPR platform (LoPAPR, Hypervisor Call Functions): `sc 1`, number in r3, status in r3. */
+#ifndef PAPR_H
+#define PAPR_H
+
+#include "types.h"
+
+enum papr_call {
+    H_PUT_TERM_CHAR = 0x58, /* r4 terminal, r5 length <= 16, r6 and r7 bytes, first on top */
+    H_EOI = 0x64,           /* r4 XIRR */
+    H_CPPR = 0x68,          /* r4 priority: only what is more favoured is presented */
+    H_IPI = 0x6C,           /* r4 server, r5 MFRR */
+    H_XIRR = 0x74,          /* returns r4 = CPPR << 24 | XISR, and takes the interrupt */
+    H_CEDE = 0xE0,          /* sleep with MSR[EE] <- 1 */
+};
+
+#define XISR_MASK 0xFFFFFF
+#define XISR_NONE 0
+#define XISR_IPI 2
+#define XISR_DEVICES 0x1000 /* + input of the interrupt controller */
+#define CPPR_OPEN 0xFF
+#define MFRR_NONE 0xFF
+#define MFRR_IPI 4
+#define THIS_SERVER 0
+
+/* This board's hypervisor preserves every register but r3 and the documented outputs. */
+static inline s64 papr_call(u64 number, u64 a, u64 b, u64 c, u64 d)
+{
+    register u64 r3 __asm__("r3") = number;
+    register u64 r4 __asm__("r4") = a;
+    register u64 r5 __asm__("r5") = b;
+    register u64 r6 __asm__("r6") = c;
+    register u64 r7 __asm__("r7") = d;
+    __asm__ volatile("sc 1" : "+r"(r3), "+r"(r4) : "r"(r5), "r"(r6), "r"(r7) : "memory");
+    return (s64)r3;
+}
+
+static inline s64 papr_call1(u64 number, u64 a)
+{
+    register u64 r3 __asm__("r3") = number;
+    register u64 r4 __asm__("r4") = a;
+    __asm__ volatile("sc 1" : "+r"(r3), "+r"(r4) : : "memory");
+    return (s64)r3;
+}
+
+static inline u64 papr_xirr(void)
+{
+    register u64 r3 __asm__("r3") = H_XIRR;
+    register u64 r4 __asm__("r4");
+    __asm__ volatile("sc 1" : "+r"(r3), "=r"(r4) : : "memory");
+    return r4;
+}
+
+#endif

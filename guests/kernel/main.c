@@ -1,0 +1,57 @@
+/*
+ * The bundled guest kernel: boots, registers its sources, then computes or sleeps. Its devices interrupt it.
+ *
+ * In the order of a boot: start.S, kernel_main() below, and from then on vectors.S, interrupt.c, ring.h.
+ */
+#include "front.h"
+#include "kernel.h"
+#include "ring.h"
+
+/* Nothing to do: sleep until an interrupt, for ever. */
+NOINLINE NORETURN void idle(void)
+{
+    for (;;) {
+        front_disable(); /* nothing may come between the look and the sleep */
+        if (front_pending())
+            front_enable();
+        else
+            front_idle();
+    }
+}
+
+/* From start.S: 64-bit mode, a stack, the address of the device tree. */
+NORETURN void kernel_main(const void *tree)
+{
+    read_device_tree(tree);
+    unusual_interrupts = config.handler_work != 0;
+    front_init();
+    for (u64 irq = 0; irq < source_count; irq++) {
+        ring_open(&sources[irq]);
+        front_register(irq);
+    }
+    front_ready();
+    tick_start();
+    front_enable();
+    board()->ready = 1;
+    misbehave();
+    if (config.compute_loops)
+        compute_for_ever();
+    idle();
+}
+
+/* From vectors.S: an interrupt that this kernel has no use for. */
+NORETURN void unexpected_interrupt(u64 vector, u64 srr0, u64 srr1, u64 dar, u64 dsisr)
+{
+    print("unexpected interrupt ");
+    print_hex(vector);
+    print(": srr0 ");
+    print_hex(srr0);
+    print(" srr1 ");
+    print_hex(srr1);
+    print(" dar ");
+    print_hex(dar);
+    print(" dsisr ");
+    print_hex(dsisr);
+    print("\n");
+    leave(vector);
+}

@@ -1,0 +1,153 @@
+"""Build the bundled guest images from guests/, or check that they are what their sources build.
+
+    python scripts/build_guests.py           build src/irqvisor/guest/images/*.elf
+    python scripts/build_guests.py --check   build into a temporary folder and compare bytes; 1 if they differ
+
+The compiler is the ziglang wheel in exactly one version, so that the same sources give the same bytes everywhere.
+Images have no floating-point or vector instruction: guests run with those units off, and the machine has none.
+"""
+
+import argparse
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "src" / "irqvisor" / "guest" / "images"
+
+ZIGLANG = "0.17.1"
+FRONT_ENDS = {"native": "native.c", "rhype": "rhype.c", "xen-ppc": "xen_ppc.c"}
+LARGEST_FILE = 40 * 1024
+
+TARGET = ["-target", "powerpc64-freestanding-none", "-mcpu=970", "-mno-altivec"]
+LANGUAGE = ["-std=c11", "-ffreestanding", "-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Iguests/include"]
+CODE = [
+    "-O2",
+    # Small code has no padding to execute. Not plain -Os: the zig driver strips symbols then.
+    "-Xclang",
+    "-Os",
+    # One module: get_irq() and eoi() of the front end are inlined into the interrupt path.
+    "-flto",
+    "-fno-sanitize=all",
+    "-fno-stack-protector",
+    "-fomit-frame-pointer",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-pic",
+    "-fno-pie",
+]
+LINK = ["-nostdlib", "-static", "-T", "guests/kernel.ld", "-Wl,--build-id=none", "-Wl,-z,max-page-size=4096"]
+
+# Instructions of units that a guest must leave alone (Power ISA, Appendix Opcode Maps): whole primary opcodes, and
+# extended opcodes of primary opcode 31, bits 21:30.
+FLOATING_OPCODES = {*range(48, 56), 57, 59, 61, 63}
+VECTOR_OPCODES = {4, 60}
+FLOATING_EXTENDED = {535, 567, 599, 631, 663, 695, 727, 759, 791, 823, 855, 887, 919, 951, 983}
+VECTOR_EXTENDED = {6, 7, 12, 38, 39, 71, 76, 103, 135, 140, 167, 199, 231, 268, 332, 359, 396, 487, 524, 588, 652, 716}
+VECTOR_EXTENDED |= {780, 844, 908, 972}
+
+
+def main() -> int:
+    """Build or check; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare with the shipped images instead of writing them")
+    parser.add_argument("--output", type=Path, default=IMAGES, help="folder to write to (default: %(default)s)")
+    arguments = parser.parse_args()
+    try:
+        check_compiler()
+        if arguments.check:
+            return check()
+        for name in FRONT_ENDS:
+            image = build(name, arguments.output)
+            print(f"{image}: {image.stat().st_size} bytes")
+    except BuildError as error:
+        print(f"build_guests: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+class BuildError(Exception):
+    """What went wrong, for the person who builds."""
+
+
+def check_compiler() -> None:
+    """Complain unless the one compiler is installed."""
+    try:
+        found = version("ziglang")
+    except PackageNotFoundError:
+        found = "none"
+    if found != ZIGLANG:
+        raise BuildError(f"ziglang {found}; expected {ZIGLANG}\n  hint: pip install ziglang=={ZIGLANG}, or make guests")
+
+
+def check() -> int:
+    """1 if an image in the package is not what its sources build."""
+    differing = []
+    with tempfile.TemporaryDirectory(prefix="irqvisor-guests-") as folder:
+        for name in FRONT_ENDS:
+            shipped = IMAGES / f"{name}.elf"
+            built = build(name, Path(folder))
+            same = shipped.is_file() and shipped.read_bytes() == built.read_bytes()
+            print(f"{shipped.name}: {'as built' if same else 'DIFFERS from what guests/ builds'}")
+            if not same:
+                differing.append(name)
+    if differing:
+        print("  hint: python scripts/build_guests.py, and commit the images with their sources", file=sys.stderr)
+    return 1 if differing else 0
+
+
+def build(name: str, folder: Path) -> Path:
+    """Compile and link one image. Paths are relative to the repository, so that none of them gets into the image."""
+    folder.mkdir(parents=True, exist_ok=True)
+    image = (folder / f"{name}.elf").resolve()
+    kernel = ROOT / "guests" / "kernel"
+    parts = [*sorted(kernel.glob("*.S")), *sorted(kernel.glob("*.c")), ROOT / "guests" / "front" / FRONT_ENDS[name]]
+    sources = [part.relative_to(ROOT).as_posix() for part in parts]
+    command = [sys.executable, "-m", "ziglang", "cc", *TARGET, *LANGUAGE, *CODE, f"-ffile-prefix-map={ROOT}=.", *LINK]
+    environment = dict(os.environ, SOURCE_DATE_EPOCH="0", LC_ALL="C")
+    done = subprocess.run([*command, *sources, "-o", str(image)], cwd=ROOT, env=environment, check=False)
+    if done.returncode:
+        raise BuildError(f"{name}: the compiler failed with status {done.returncode}")
+    image.chmod(0o644)
+    inspect(name, image)
+    return image
+
+
+def inspect(name: str, image: Path) -> None:
+    """Complain about an image that breaks the rules of guests/README.md."""
+    size = image.stat().st_size
+    if size > LARGEST_FILE:
+        raise BuildError(f"{name}: {size} bytes; expected at most {LARGEST_FILE}")
+    with image.open("rb") as file:
+        elf = ELFFile(file)
+        for section in elf.iter_sections():
+            if section.name.startswith(".debug"):
+                raise BuildError(f"{name}: section {section.name}; expected no debug information")
+        for segment in elf.iter_segments("PT_LOAD"):
+            if segment["p_flags"] & 1:
+                check_code(name, segment["p_vaddr"], segment.data())
+
+
+def check_code(name: str, address: int, code: bytes) -> None:
+    """Complain about the first instruction that needs the floating-point or the vector unit."""
+    for offset, (word,) in enumerate(struct.iter_unpack(">I", code[: len(code) // 4 * 4])):
+        if uses_other_units(word):
+            raise BuildError(f"{name}: {word:#010x} at {address + 4 * offset:#x} needs a unit that guests do not have")
+
+
+def uses_other_units(word: int) -> bool:
+    """Whether an instruction word belongs to the floating-point or the vector unit."""
+    opcode, extended = word >> 26, word >> 1 & 0x3FF
+    if opcode == 31:
+        return extended in FLOATING_EXTENDED | VECTOR_EXTENDED
+    return opcode in FLOATING_OPCODES | VECTOR_OPCODES
+
+
+if __name__ == "__main__":
+    sys.exit(main())

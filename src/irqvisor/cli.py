@@ -1,0 +1,440 @@
+"""The command line: each command is a few lines over `irqvisor.lab`.
+
+Data goes to stdout, everything else to stderr; progress only to a terminal; nothing depends on colour. Whatever is slow
+to import is imported by the command that needs it: ``irqvisor --help`` waits for nothing but Typer.
+
+Exit status: 0 all held; 1 a property was violated; 2 usage or input error; 3 skipped; 4 internal error, a guest fault,
+or a limit that ended a run before its answer; 130 interrupted.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from irqvisor.errors import InvariantError, IrqvisorError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from irqvisor.lab.scenario import Scenario
+
+
+class Status(IntEnum):
+    """How the program ends."""
+
+    HELD = 0
+    VIOLATED = 1
+    USAGE = 2
+    SKIPPED = 3
+    FAILED = 4
+    INTERRUPTED = 130
+
+
+DEFAULT_SCENARIO = "disk-and-net"
+
+app = typer.Typer(
+    name="irqvisor",
+    help="How does an interrupt get from the hardware into the right guest, and what does it cost?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change the scenario or its profile: duration_ms=50, profile.hcall_rt=900."
+    ),
+]
+Profile = Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Hardware profile in place of the scenario's.")]
+Cpu = Annotated[
+    str | None, typer.Option(metavar="MODEL", help="Processor model in place of the scenario's: 970, power8.")
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; what ``irqvisor`` on the command line calls.
+
+    Args:
+        arguments: without the program's name; None: those of the process.
+    """
+    try:
+        status = app(arguments, prog_name="irqvisor", standalone_mode=False)
+    except typer.TyperException as error:  # a wrong option or argument: Typer's own words, with the usage line
+        explain = getattr(error, "show", None)
+        explain() if explain is not None else say(error.format_message())
+        return Status.USAGE
+    except typer.Abort:
+        return Status.INTERRUPTED
+    except InvariantError as error:
+        return _defect(error)
+    except IrqvisorError as error:
+        say(str(error))
+        return error.exit_status
+    except KeyboardInterrupt:
+        return Status.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  whatever it is, it is ours
+        return _defect(error)
+    if status == Status.INTERRUPTED:
+        say("interrupted")
+    return int(status or 0)
+
+
+def _defect(error: Exception) -> int:
+    if not isinstance(error, IrqvisorError):
+        traceback.print_exception(error)
+    say(f"{type(error).__name__}: {error}")
+    say("this is a defect of irqvisor, not of your input. Please report it with the command, these lines, and")
+    say(f"irqvisor {own_version()}, Python {sys.version.split()[0]}")
+    return Status.FAILED
+
+
+# ------------------------------------------------------------------------------------------------------------ speaking
+def say(text: str) -> None:
+    """A message for the person: to stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def out(text: str) -> None:
+    """Data: to stdout. A reader that went away (``| head``) is no error, and does not change the answer."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def out_json(data: dict[str, Any]) -> None:
+    """Data as JSON; numbers of NumPy are none of the reader's business."""
+    out(json.dumps(data, indent=2, default=_plain))
+
+
+def _plain(value: object) -> object:
+    for convert in ("tolist", "_asdict", "model_dump"):
+        if hasattr(value, convert):
+            return getattr(value, convert)()
+    return str(value)
+
+
+def show(*parts: "RenderableType") -> None:
+    """Tables and sentences, to stdout."""
+    from irqvisor.lab import view
+
+    for part in parts:
+        out(view.render(part, terminal=sys.stdout.isatty()))
+
+
+@contextmanager
+def progress_bar(what: str, *, quiet: bool) -> "Iterator[tuple[Callable[[float], None], Callable[[str], None]]]":
+    """A bar on stderr if that is a terminal: yields what moves it (0 to 1), and what prints a line above it."""
+    if quiet or not sys.stderr.isatty():
+        yield (lambda _: None), (lambda _: None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, highlight=False, markup=False)
+    shape = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn())
+    with Progress(*shape, console=console, transient=True) as bars:
+        task = bars.add_task(what, total=1.0)
+        yield (lambda share: bars.update(task, completed=share)), bars.console.print
+
+
+def compile_first(*, quiet: bool) -> None:
+    """Compile, if that has not been done yet, where it can be told: within a run it would look like a slow run."""
+    from irqvisor.lab import doctor
+
+    if doctor.is_compiled():
+        return
+    with progress_bar("compiling", quiet=quiet) as (_, line):
+        doctor.compile_all(lambda what: line(f"compiling what {what} needs"))
+
+
+def own_version() -> str:
+    """The version of this package, as it was installed."""
+    try:
+        return version("irqvisor")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def head() -> dict[str, Any]:
+    """The header of JSON that no run stands behind."""
+    return {"irqvisor": own_version()}
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out(f"irqvisor {own_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+# ------------------------------------------------------------------------------------------------------------- running
+@app.command()
+def compare(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="A bundled scenario, or a TOML file.")
+    ] = DEFAULT_SCENARIO,
+    design: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this design; repeat for more.")] = None,
+    cpu: Cpu = None,
+    profile: Profile = None,
+    settings: Settings = None,
+    recording: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="An ftrace log in place of the scenario's interrupts.")
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(metavar="START:LENGTH|all", help="Part of the recording, in seconds; default: the densest."),
+    ] = None,
+    irq: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this interrupt of the recording; repeat for more.")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(metavar="X", help="Play the recording X times as fast.")] = None,
+    skip_bad_lines: Annotated[
+        bool, typer.Option("--skip-bad-lines", help="Go on when the recording has broken lines.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 2,
+    as_json: Json = False,
+) -> int:
+    """The same work under every design: one table, and why they differ."""
+    from irqvisor.lab import compare as lab
+    from irqvisor.lab import doctor, view
+
+    chosen = lab.prepare(
+        scenario,
+        profile=profile,
+        overrides=settings or (),
+        recording=recording,
+        window=window,
+        irq=irq or (),
+        speed=speed,
+        skip_bad_lines=skip_bad_lines,
+    )
+    check_cpu(cpu)
+    lab.choose(design)
+    if not as_json:
+        say(lab.plan(chosen, design, workers=workers, compiled=doctor.is_compiled()))
+    compile_first(quiet=as_json)
+    with progress_bar("running", quiet=as_json) as (progress, line):
+        result = lab.compare(
+            chosen,
+            design,
+            cpu=cpu,
+            workers=workers,
+            on_row=lambda label, row: line(view.one_line(label, row)),
+            on_progress=progress,
+        )
+    if as_json:
+        out_json(result.to_dict())
+    elif len(result.points) > 1:
+        points = [(point.label, point.designs) for point in result.points]
+        show(view.sweep(points), view.sentences(["", *result.reasons(), "", *view.footer(result.header)]))
+    else:
+        show(view.comparison(result.designs), view.sentences(["", *result.reasons(), "", *view.footer(result.header)]))
+    return result.exit_status
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help="A bundled scenario, or a TOML file.")],
+    design: Annotated[str, typer.Option(metavar="NAME", help="The delivery design.")],
+    cpu: Cpu = None,
+    profile: Profile = None,
+    settings: Settings = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the event log, one JSON object a line.")
+    ] = None,
+    log_last: Annotated[int, typer.Option(metavar="N", min=0, help="Only the last N events of the log.")] = 0,
+    journey: Annotated[
+        str | None,
+        typer.Option(metavar="ID|slowest|lost", help="Print the life of one interrupt instead of the summary."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """One scenario under one design: a summary, its event log, or the life of one interrupt."""
+    from irqvisor.lab import compare as lab
+    from irqvisor.lab import view
+
+    if log_last and log is None:
+        raise UsageError("--log-last", "there is no log", "--log FILE with it")
+    chosen = one_point(lab.prepare(scenario, profile=profile, overrides=settings or ()))
+    check_cpu(cpu)
+    (info,) = lab.choose([design])
+    if not info.available:
+        say(f"{info.name}: {info.reason}")
+        return Status.SKIPPED
+    compile_first(quiet=as_json)
+    if journey is not None:
+        return _journey(chosen, design, journey, as_json=as_json)
+    with progress_bar("running", quiet=as_json) as (progress, _):
+        row = _logged(chosen, design, cpu, log, log_last, progress)
+    if as_json:
+        out_json({"header": lab.header(chosen), "run": row})
+    else:
+        show(view.run(row), view.sentences(["", *view.footer(lab.header(chosen))]))
+    if row["skipped"]:
+        return Status.SKIPPED
+    if view.is_violated(row):
+        return Status.VIOLATED
+    return Status.FAILED if row["faults"] else Status.HELD
+
+
+def _logged(
+    chosen: "Scenario", design: str, cpu: str | None, path: Path | None, last: int, progress: Callable[[float], None]
+) -> dict[str, Any]:
+    from irqvisor.lab import runner
+
+    if path is None:
+        return runner.run(chosen, design, cpu=cpu, progress=progress)
+    from irqvisor.lab.logfile import LogFile
+
+    with LogFile(path) as log:
+        row = runner.run(chosen, design, log=log.write, log_last=last, cpu=cpu, progress=progress)
+    say(f"{path}: {log.records:,} events")
+    return row
+
+
+def _journey(chosen: "Scenario", design: str, which: str, *, as_json: bool) -> int:
+    from irqvisor.lab import compare as lab
+    from irqvisor.lab import runner, view
+
+    if which not in ("slowest", "lost") and not which.isdecimal():
+        raise UsageError("--journey", f'found "{which}"', "a number from the event log, slowest, or lost")
+    steps = runner.journey(chosen, design, which)
+    if as_json:
+        out_json({"header": lab.header(chosen), "design": design, "journey": steps})
+    elif steps:
+        show(view.journey(steps))
+    if not steps:
+        say("nothing was lost" if which == "lost" else f"there is no journey {which}")
+        return Status.HELD if which == "lost" else Status.USAGE
+    return Status.VIOLATED if which == "lost" else Status.HELD
+
+
+def one_point(scenario: "Scenario") -> "Scenario":
+    """The scenario without its sweep, which only `compare` follows."""
+    if scenario.sweep is None:
+        return scenario
+    say(f"{scenario.name} sweeps {scenario.sweep.key}; this is one run with the value it has. --set chooses another")
+    return scenario.model_copy(update={"sweep": None})
+
+
+def check_cpu(model: str | None) -> None:
+    """Refuse a processor model that does not exist.
+
+    Raises:
+        UsageError: it does not.
+    """
+    from irqvisor.lab.build import MODELS
+
+    if model is not None and model not in MODELS:
+        raise UsageError("--cpu", f'unknown processor model "{model}"', hint=did_you_mean(model, MODELS))
+
+
+# -------------------------------------------------------------------------------------------------------- what there is
+@app.command()
+def designs(as_json: Json = False) -> int:
+    """The ways to deliver an interrupt."""
+    from irqvisor.lab import runner, view
+
+    found = runner.designs()
+    if as_json:
+        out_json({"header": head(), "designs": [info._asdict() for info in found]})
+    else:
+        rows = [(info.name, info.title + ("" if info.available else f" ({info.reason})")) for info in found]
+        show(view.words(("design", "who takes the interrupt, and how the guest learns of it"), rows))
+    return Status.HELD
+
+
+@app.command()
+def profiles(
+    name: Annotated[str | None, typer.Argument(help="A bundled profile, or a TOML file.")] = None, as_json: Json = False
+) -> int:
+    """What each step costs on some hardware, with class and source for every number."""
+    from irqvisor.lab import profile, view
+
+    if name is not None:
+        data = profile.load(name).to_dict()
+        if as_json:
+            out_json({"header": head(), "profile": data})
+        else:
+            show(view.profile(data, profile.RATES))
+        return Status.HELD
+    found = [profile.load(each) for each in profile.names()]
+    if as_json:
+        out_json({"header": head(), "profiles": [each.to_dict() for each in found]})
+    else:
+        show(view.words(("profile", "description"), [(each.name, each.description) for each in found]))
+    return Status.HELD
+
+
+@app.command()
+def scenarios(
+    name: Annotated[str | None, typer.Argument(help="A bundled scenario, or a TOML file.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of scenario files.")] = False,
+    as_json: Json = False,
+) -> int:
+    """What can be compared: the bundled scenarios, one of them in full, or the schema of the files."""
+    from irqvisor.lab import scenario, view
+
+    if schema:
+        out_json(scenario.schema())
+        return Status.HELD
+    if name is not None:
+        chosen = scenario.load(name)
+        if as_json:
+            hashed = {**head(), "scenario_hash": scenario.fingerprint(chosen)}
+            out_json({"header": hashed, "scenario": chosen.model_dump(mode="json")})
+        else:
+            path = scenario.FOLDER / f"{name}.toml"
+            out((path if path.is_file() else Path(name)).read_text(encoding="utf-8"))
+        return Status.HELD
+    found = [scenario.load(each) for each in scenario.names()]
+    if as_json:
+        out_json({"header": head(), "scenarios": [{"name": s.name, "description": s.description} for s in found]})
+    else:
+        show(view.words(("scenario", "description"), [(s.name, " ".join(s.description.split())) for s in found]))
+    return Status.HELD
+
+
+@app.command()
+def doctor(
+    compile_now: Annotated[bool, typer.Option("--compile", help="Compile everything that a comparison needs.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Is everything here that a comparison needs?"""
+    from irqvisor.lab import doctor as lab
+    from irqvisor.lab import view
+
+    checks = list(lab.examine())
+    if compile_now:
+        with progress_bar("compiling", quiet=as_json) as (_, line):
+            checks.append(lab.compile_all(lambda what: line(f"compiling what {what} needs")))
+    if as_json:
+        out_json({"header": head(), "checks": [check._asdict() for check in checks]})
+    else:
+        rows = [("ok" if check.ok else "PROBLEM", check.name, check.detail) for check in checks]
+        show(view.words(("", "check", "found"), rows))
+    return Status.HELD if all(check.ok for check in checks) else Status.FAILED

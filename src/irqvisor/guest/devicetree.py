@@ -1,0 +1,224 @@
+"""The device tree of the paravirt board: what a booting guest is told about its machine.
+
+`BoardTree` says it in Python; `build` flattens it (Devicetree Specification, Flattened Devicetree Format). What each
+node and property means to a guest is in docs/reference/paravirt-board.md. The same tree gives the same bytes.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import fdt
+
+from irqvisor.errors import ImageError
+
+BOARD_REGISTERS = 0xF0100000
+OPENPIC_BASE = 0xF8040000
+OPENPIC_BYTES = 0x40000
+SHARED_INFO_BYTES = 4096
+
+FDT_VERSION = 17
+FDT_COMPATIBLE_VERSION = 16
+
+FrontEnd = Literal["native", "rhype", "xen"]
+"""How a guest asks which interrupt came: its own OpenPIC, PAPR hypercalls, or event channels."""
+
+MISDEEDS = (
+    "never-eoi",
+    "mask-all",
+    "jump-nowhere",
+    "overwrite-ring",
+    "flood-port",
+    "unrecoverable",
+    "forget-recheck",
+    "report-failure",
+)
+"""What the bundled kernel can be told to do wrong (guests/kernel/misbehave.c)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardSource:
+    """One source as its owner sees it.
+
+    Attributes:
+        number: the machine's number of this source.
+        ring: guest real address of its ring; 8-byte aligned.
+        bytes: size of the ring: 16 and 8 a slot.
+        doorbell: guest real address of its doorbell.
+        slots: items the ring holds.
+        irq: PIC input (native), pirq (xen), or 0x1000 + PIC input (rhype).
+        level: whether the line is level; edge otherwise.
+        label: what it is, for people: "disk".
+        priority: XICS sense, 0 most favoured.
+    """
+
+    number: int
+    ring: int
+    bytes: int
+    doorbell: int
+    slots: int
+    irq: int
+    level: bool = False
+    label: str = ""
+    priority: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BoardTree:
+    """A paravirt board as one guest sees it.
+
+    Attributes:
+        ram_bytes: size of its memory, which begins at 0.
+        timebase_hz: time base and decrementer ticks a second.
+        sources: what it owns; their ``reg`` properties are real addresses in its memory.
+        work: address of its work counters, one u64 a compute loop; 0: none.
+        compute_loops: how many loops it runs in turn; 0: it sleeps when there is nothing to do.
+        compute_unit: iterations of the inner loop in one unit of work.
+        hold_units: 0, or: so many units at a time with MSR[EE]=0.
+        handler_work: iterations of the inner loop for each item.
+        tick_hz: 0, or the frequency of a periodic tick.
+        misbehave: what it is to do wrong, one of `MISDEEDS`; empty: nothing.
+        bootargs: its command line.
+        front_end: how it asks which interrupt came.
+        shared_info: address of the page shared with Xen; None for the other front ends.
+    """
+
+    ram_bytes: int
+    timebase_hz: int
+    sources: tuple[BoardSource, ...] = ()
+    work: int = 0
+    compute_loops: int = 0
+    compute_unit: int = 200
+    hold_units: int = 0
+    handler_work: int = 0
+    tick_hz: int = 0
+    misbehave: str = ""
+    bootargs: str = ""
+    front_end: FrontEnd = "native"
+    shared_info: int | None = None
+
+
+def build(tree: BoardTree) -> bytes:
+    """The flattened device tree that a guest finds at the address in r3.
+
+    Returns:
+        A tree of version 17; its length is a multiple of 8, so that whatever is put behind it is aligned.
+
+    Raises:
+        ImageError: the front end and the shared page contradict each other.
+    """
+    if (tree.front_end == "xen") != (tree.shared_info is not None):
+        raise ImageError(
+            "device tree",
+            f"front end {tree.front_end} {'without' if tree.shared_info is None else 'with'} a shared_info page",
+            "a shared_info page with front end xen, and only there",
+        )
+    blob = fdt.FDT()
+    root = blob.root
+    root.append(_text("compatible", "irqvisor,paravirt"))
+    root.append(fdt.PropWords("#address-cells", 2))
+    root.append(fdt.PropWords("#size-cells", 2))
+    nodes = [
+        _node(
+            "memory@0",
+            _text("device_type", "memory"),
+            _u64s("reg", 0, tree.ram_bytes),
+        ),
+        _cpus(tree),
+        _node("chosen", _text("bootargs", tree.bootargs)),
+        _irqvisor(tree),
+        _sources(tree.sources),
+        *_controllers(tree),
+    ]
+    for node in nodes:
+        root.append(node)
+    flat: bytes = blob.to_dtb(version=FDT_VERSION, last_comp_version=FDT_COMPATIBLE_VERSION, boot_cpuid_phys=0)
+    return _padded(flat)
+
+
+def _cpus(tree: BoardTree) -> fdt.Node:
+    cpu = _node(
+        "cpu@0",
+        _text("device_type", "cpu"),
+        fdt.PropWords("reg", 0),
+        fdt.PropWords("timebase-frequency", tree.timebase_hz),
+    )
+    return _node("cpus", fdt.PropWords("#address-cells", 1), fdt.PropWords("#size-cells", 0), cpu)
+
+
+def _irqvisor(tree: BoardTree) -> fdt.Node:
+    node = _node(
+        "irqvisor",
+        _u64s("work", tree.work),
+        fdt.PropWords("compute-loops", tree.compute_loops),
+        fdt.PropWords("compute-unit", tree.compute_unit),
+        fdt.PropWords("hold-units", tree.hold_units),
+        fdt.PropWords("handler-work", tree.handler_work),
+        fdt.PropWords("tick-hz", tree.tick_hz),
+        _u64s("board", BOARD_REGISTERS),
+    )
+    if tree.misbehave:
+        node.append(_text("misbehave", tree.misbehave))
+    return node
+
+
+def _sources(sources: Iterable[BoardSource]) -> fdt.Node:
+    node = _node("sources", fdt.PropWords("#address-cells", 2), fdt.PropWords("#size-cells", 2))
+    for source in sources:
+        node.append(
+            _node(
+                f"source@{source.number}",
+                _u64s("reg", source.ring, source.bytes),
+                _u64s("doorbell", source.doorbell),
+                fdt.PropWords("slots", source.slots),
+                fdt.PropWords("interrupts", source.irq, int(source.level)),
+                fdt.PropWords("number", source.number),
+                _text("label", source.label),
+                fdt.PropWords("priority", source.priority),
+            )
+        )
+    return node
+
+
+def _controllers(tree: BoardTree) -> list[fdt.Node]:
+    """The node that tells a guest which front end its machine answers."""
+    if tree.shared_info is not None:
+        return [
+            _node(
+                "xen",
+                _text("compatible", "xen,xen-3.0"),
+                _u64s("shared-info", tree.shared_info, SHARED_INFO_BYTES),
+            )
+        ]
+    if tree.front_end == "rhype":
+        return [_node("interrupt-controller", _text("compatible", "IBM,ppc-xicp"))]
+    return [
+        _node(
+            f"interrupt-controller@{OPENPIC_BASE:x}",
+            _text("compatible", "open-pic"),
+            _u64s("reg", OPENPIC_BASE, OPENPIC_BYTES),
+        )
+    ]
+
+
+def _node(name: str, *items: object) -> fdt.Node:
+    node = fdt.Node(name)
+    for item in items:
+        node.append(item)
+    return node
+
+
+def _text(name: str, text: str) -> fdt.PropBytes:
+    """A property of one string. Not PropStrings, which takes no empty ones."""
+    return fdt.PropBytes(name, data=text.encode() + b"\0")
+
+
+def _u64s(name: str, *values: int) -> fdt.PropWords:
+    """A property of 64-bit numbers, two cells each."""
+    return fdt.PropWords(name, *(cell for value in values for cell in (value >> 32, value & 0xFFFFFFFF)))
+
+
+def _padded(flat: bytes) -> bytes:
+    """The tree with its length, and the length in its header, rounded up to 8."""
+    length = -(-len(flat) // 8) * 8
+    return flat[:4] + length.to_bytes(4, "big") + flat[8:].ljust(length - 8, b"\0")

@@ -1,0 +1,116 @@
+"""The paravirt board's control registers, and the ends of domains (docs/reference/paravirt-board.md).
+
+READY: the guest is initialised; when the last one is, the sources are scheduled to start. EXIT: the guest ends.
+CONSOLE: one byte, for guests that have no hypervisor to print for them.
+"""
+
+from irqvisor import trace
+from irqvisor._jit import jit
+from irqvisor.hv.state import Exit, domain, vcpu
+from irqvisor.hw import timeline
+from irqvisor.hw.memory import load64
+from irqvisor.hw.state import NOBODY, EventKind, Phase, Stop, context, header, pcpu, request
+
+READY = 0x00
+EXIT = 0x08
+CONSOLE = 0x10
+
+
+@jit
+def on_board(m, p):
+    """A guest stored to a board register."""
+    pc = pcpu(m, p)
+    d = vcpu(m, pc.context).domain
+    if pc.watch_at == READY:
+        ready(m, d, pc.now)
+    elif pc.watch_at == EXIT:
+        stop_domain(m, p, d, Exit.SHUTDOWN if pc.watch_new == 0 else Exit.CRASHED, pc.watch_new)
+    elif pc.watch_at == CONSOLE:
+        r = request(m)
+        r.reason = Stop.CONSOLE
+        r.pcpu = p
+        r.domain = d
+        r.value = pc.watch_new & 0xFF
+
+
+@jit
+def ready(m, d, now):
+    """A domain's ready mark; after the last one the sources start."""
+    if domain(m, d).ready == 0:
+        domain(m, d).ready = 1
+        one_less(m, now)
+
+
+@jit
+def one_less(m, now):
+    """One domain fewer to wait for."""
+    h = header(m)
+    h.unready -= 1
+    if h.unready == 0 and h.phase == Phase.BOOT:
+        h.phase = Phase.ARMED
+        timeline.schedule(m, now + h.start_at, 0, EventKind.START, 0)
+
+
+@jit
+def stop_domain(m, p, d, why, value):
+    """End a domain: it never runs again. `why` is an Exit, `value` what goes with it."""
+    e = domain(m, d)
+    if e.alive == 0:
+        return
+    pc = pcpu(m, p)
+    e.alive = 0
+    e.exit = why
+    e.status = value
+    e.exit_cycle = pc.now
+    e.exit_pc = context(m, e.vcpu).nip
+    trace.emit(m, trace.Kind.DOMAIN_STOP, pc.now, p, d, -1, 0, why)
+    if pc.context == e.vcpu:
+        vcpu(m, e.vcpu).running = 0
+        pc.context = NOBODY
+    pc.resched = 1
+    if e.ready == 0:
+        one_less(m, pc.now)
+
+
+@jit
+def panic(m, p):
+    """The hypervisor itself goes down, as a historical defect would have it: every domain with it."""
+    for d in range(header(m).n_domain):
+        stop_domain(m, p, d, Exit.PANIC, 0)
+    for q in range(header(m).n_pcpu):
+        pcpu(m, q).context = NOBODY
+
+
+@jit
+def begin_counting(m):
+    """The sources start: counters begin here, so that booting is not measured."""
+    o = trace.observed(m, 0)
+    for k in range(len(o.entries)):
+        o.entries[k] = 0
+    for p in range(header(m).n_pcpu):
+        c = trace.pcpu_count(m, p)
+        c.hypervisor = 0
+        c.idle = 0
+        c.began = pcpu(m, p).now
+        c.began_icount = pcpu(m, p).icount
+    for d in range(header(m).n_domain):
+        c = trace.domain_count(m, d)
+        c.spurious = 0
+        c.foreign = 0
+        for k in range(domain(m, d).loops):
+            c.work[k] = load64(m.ram, domain(m, d).work + 8 * k)
+
+
+@jit
+def end_counting(m):
+    """The sources stop: what was done until here is the work; interrupts in flight still count."""
+    for p in range(header(m).n_pcpu):
+        c = trace.pcpu_count(m, p)
+        c.ended = pcpu(m, p).now
+        c.ended_icount = pcpu(m, p).icount
+        c.ended_hypervisor = c.hypervisor
+        c.ended_idle = c.idle
+    for d in range(header(m).n_domain):
+        c = trace.domain_count(m, d)
+        for k in range(domain(m, d).loops):
+            c.work[k] = load64(m.ram, domain(m, d).work + 8 * k) - c.work[k]

@@ -1,0 +1,166 @@
+"""rhype: hardware interrupts the current domain; a hypercall names the vector.
+
+1. A source raises its line; the OpenPIC drives the external input of a pCPU. LPES0=1: whoever runs there is entered
+   at 0x500 with SRR0 and SRR1, and no hypervisor is involved.
+2. That domain makes H_XIRR. The hypervisor chooses by priority between what it has queued for the caller and what the
+   controller holds, and acknowledges at the controller.
+3. It is the caller's: EOI at the controller (a level line is masked first), the CPPR becomes its priority, and the
+   answer names it.
+4. It is somebody else's: EOI too, it is queued for its owner, the owner is woken, and looking goes on. Nothing left
+   for the caller: source 0, "nothing was pending after all"; no EOI is owed and the CPPR is as it was.
+5. The owner, when it runs next, is entered at 0x500 by simulated delivery and repeats step 2 with the queue.
+6. H_EOI ends it: the CPPR comes back, a level line is unmasked.
+7. A domain that keeps EE off delays everybody on its pCPU. HDEC, which it cannot mask, bounds that: its handler lifts
+   the task priority, empties the controller and queues everything for its owners.
+
+Source: Blanchard, xen-devel, 10 March 2006; LoPAPR, H_XIRR and H_EOI. How rhype queued is not public: steps 3 to 7 are
+the model of docs/explanation/designs/rhype.md. For a caller with EE=0 the queue raises LPCR[MER]; a 970 has no
+mediated request, and is given one here (`vpic.ask`).
+"""
+
+from irqvisor import trace
+from irqvisor._jit import jit
+from irqvisor.hv import accounting, hcall, inject, scheduler, vpic
+from irqvisor.hv.state import Where, domain, pirq, vcpu
+from irqvisor.hw import openpic
+from irqvisor.hw.exceptions import Model
+from irqvisor.hw.state import NOBODY, context, header, pcpu, source
+from irqvisor.hw.timer import decrementer_due
+from irqvisor.spec import papr
+from irqvisor.spec.bits import sll
+from irqvisor.spec.power_isa import HID4_LPES0, LPCR_LPES0, MSR_EE
+
+
+@jit
+def setup(m):
+    """External interrupts enter the partition; every source is open at the controller, every guest still closed."""
+    for c in range(header(m).n_context):
+        cpu = context(m, c)
+        if pcpu(m, cpu.pcpu).model == Model.PPC970:
+            cpu.hid4 |= HID4_LPES0
+        else:
+            cpu.lpcr |= LPCR_LPES0
+    for irq in range(header(m).n_pirq):
+        if pirq(m, irq).source != NOBODY:
+            openpic.unmask(m, irq)
+    for p in range(header(m).n_pcpu):
+        openpic.set_task_priority(m, p, openpic.task_priority(papr.PRIORITY_NONE))
+
+
+@jit
+def on_external(m, p):
+    """Only while idle: nobody is there to ask, so the hypervisor empties the controller."""
+    vpic.drain(m, p)
+
+
+@jit
+def on_hcall(m, p, v, cpu):
+    """PAPR's interrupt and scheduling calls."""
+    number = cpu.gpr[3]
+    if number == papr.H_XIRR:
+        cpu.gpr[4] = vpic.accept(m, p, v)
+        cpu.gpr[3] = papr.H_SUCCESS
+        return hcall.Answer.DONE
+    if number == papr.H_EOI:
+        cpu.gpr[3] = papr.H_SUCCESS if vpic.end(m, p, v, cpu.gpr[4]) else papr.H_PARAMETER
+        return hcall.Answer.DONE
+    if number == papr.H_CPPR:
+        vpic.set_cppr(m, p, v, cpu.gpr[4] & 0xFF)
+        cpu.gpr[3] = papr.H_SUCCESS
+        return hcall.Answer.DONE
+    if number == papr.H_CEDE:
+        cede(m, p, v, cpu)
+        return hcall.Answer.DONE
+    if number == papr.H_IPI or number == papr.H_PROD or number == papr.H_CONFER or number == papr.H_IPOLL:
+        return on_server_call(m, p, v, cpu, number)
+    if number == papr.H_PUT_TERM_CHAR or number == papr.H_GET_TERM_CHAR:
+        return hcall.cold(m, p)
+    return hcall.Answer.NOT_MINE
+
+
+@jit
+def on_server_call(m, p, v, cpu, number):
+    """Calls that name a server, that is a vCPU of the caller's partition; one so far, number 0."""
+    server = cpu.gpr[4]
+    everybody = number == papr.H_CONFER and server == -1
+    cpu.gpr[3] = papr.H_SUCCESS
+    w = vcpu(m, v)
+    if server != 0 and not everybody:
+        cpu.gpr[3] = papr.H_PARAMETER
+    elif number == papr.H_IPI:
+        w.mfrr = cpu.gpr[5] & 0xFF
+    elif number == papr.H_PROD:
+        w.prodded = 1
+    elif number == papr.H_CONFER:
+        pcpu(m, p).resched = 1
+    else:
+        entry = vpic.best(m, v)
+        shown = entry if vpic.priority_of(m, v, entry) < w.cppr else vpic.NONE
+        cpu.gpr[4] = (w.cppr << papr.XIRR_CPPR_SHIFT) | vpic.xisr(shown)
+        cpu.gpr[5] = w.mfrr
+    return hcall.Answer.DONE
+
+
+@jit
+def cede(m, p, v, cpu):
+    """H_CEDE: enable, mark blocked, then look: a prod, a queued interrupt or a decrementer exception ends the sleep."""
+    cpu.gpr[3] = papr.H_SUCCESS
+    cpu.msr |= MSR_EE
+    w = vcpu(m, v)
+    if w.prodded != 0:
+        w.prodded = 0
+        return
+    w.blocked = 1
+    now = pcpu(m, p).now
+    due = decrementer_due(m, cpu, now)
+    if vpic.deliverable(m, v) or due <= now:
+        w.blocked = 0
+        return
+    scheduler.set_timer(m, v, due, 0)
+    trace.emit(m, trace.Kind.BLOCK, now, p, w.domain, -1, 0, v)
+    scheduler.unload(m, p)
+    pcpu(m, p).resched = 1
+
+
+@jit
+def on_hdec(m, p):
+    """Look behind the back of a guest that holds everything off."""
+    vpic.poll(m, p)
+
+
+@jit
+def on_access(m, p, what):
+    """Nothing is watched: hypercalls tell everything."""
+
+
+@jit
+def before_entry(m, p):
+    """Simulated delivery of what is queued, if the guest can take it; else ask to be told when it can."""
+    v = pcpu(m, p).context
+    if openpic.task_priority_of(m, p) != openpic.task_priority(vcpu(m, v).cppr if v >= 0 else papr.PRIORITY_NONE):
+        vpic.follow(m, p)
+        accounting.write_pic(m, p)
+    if v < 0:
+        return
+    cpu = context(m, v)
+    vpic.ask(m, v)
+    if cpu.msr & MSR_EE != 0 and vpic.deliverable(m, v):
+        inject.inject(m, p, cpu, 0)
+
+
+@jit
+def whereabouts(m, s):
+    """Queued for the owner, in the controller, held off by the owner, or nowhere."""
+    irq = source(m, s).irq
+    v = domain(m, pirq(m, irq).domain).vcpu
+    w = vcpu(m, v)
+    bit = sll(1, irq & 63)
+    if w.soft[irq >> 6] & bit != 0:
+        return Where.UNDER_WAY if pirq(m, irq).priority < w.cppr else Where.PRIORITY
+    if w.level[irq >> 6] & bit != 0:
+        return Where.PRIORITY  # in service, not ended
+    if openpic.is_pending(m, irq) == 0:
+        return Where.NOWHERE
+    if openpic.is_masked(m, irq) != 0:
+        return Where.MASKED
+    return Where.UNDER_WAY if pirq(m, irq).priority < w.cppr else Where.PRIORITY

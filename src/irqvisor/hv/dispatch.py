@@ -1,0 +1,96 @@
+"""Design number to functions: the only file that names them all."""
+
+from enum import IntEnum
+
+from irqvisor._jit import jit
+from irqvisor.hv import hcall
+from irqvisor.hv.designs import native, rhype, xen_ppc
+from irqvisor.hv.state import Where
+from irqvisor.hw.state import header
+
+
+class Design(IntEnum):
+    """Numbers of the delivery designs, as a machine's header holds them."""
+
+    NATIVE = 0
+    RHYPE = 1
+    XEN_PPC = 2
+
+
+@jit
+def setup(m):
+    design = header(m).design
+    if design == Design.NATIVE:
+        native.setup(m)
+    elif design == Design.RHYPE:
+        rhype.setup(m)
+    elif design == Design.XEN_PPC:
+        xen_ppc.setup(m)
+
+
+@jit
+def on_external(m, p):
+    design = header(m).design
+    if design == Design.NATIVE:
+        native.on_external(m, p)
+    elif design == Design.RHYPE:
+        rhype.on_external(m, p)
+    elif design == Design.XEN_PPC:
+        xen_ppc.on_external(m, p)
+
+
+@jit
+def on_hcall(m, p, v, cpu):
+    design = header(m).design
+    if design == Design.NATIVE:
+        return native.on_hcall(m, p, v, cpu)
+    if design == Design.RHYPE:
+        return rhype.on_hcall(m, p, v, cpu)
+    if design == Design.XEN_PPC:
+        return xen_ppc.on_hcall(m, p, v, cpu)
+    return hcall.Answer.NOT_MINE
+
+
+@jit
+def on_hdec(m, p):
+    design = header(m).design
+    if design == Design.NATIVE:
+        native.on_hdec(m, p)
+    elif design == Design.RHYPE:
+        rhype.on_hdec(m, p)
+    elif design == Design.XEN_PPC:
+        xen_ppc.on_hdec(m, p)
+
+
+@jit
+def on_access(m, p, what):
+    design = header(m).design
+    if design == Design.NATIVE:
+        native.on_access(m, p, what)
+    elif design == Design.RHYPE:
+        rhype.on_access(m, p, what)
+    elif design == Design.XEN_PPC:
+        xen_ppc.on_access(m, p, what)
+
+
+@jit
+def before_entry(m, p):
+    design = header(m).design
+    if design == Design.NATIVE:
+        native.before_entry(m, p)
+    elif design == Design.RHYPE:
+        rhype.before_entry(m, p)
+    elif design == Design.XEN_PPC:
+        xen_ppc.before_entry(m, p)
+
+
+@jit
+def whereabouts(m, s):
+    design = header(m).design
+    if design == Design.NATIVE:
+        return native.whereabouts(m, s)
+    if design == Design.RHYPE:
+        return rhype.whereabouts(m, s)
+    if design == Design.XEN_PPC:
+        return xen_ppc.whereabouts(m, s)
+    return Where.NOWHERE

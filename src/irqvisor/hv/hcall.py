@@ -1,0 +1,250 @@
+"""Hypercalls: the convention, and the calls that designs share.
+
+`sc 1` with r3 = number. Xen's calls carry MARK in r3, take arguments from r4 and return in r3; SRR0 and SRR1 read -1
+afterwards, since the entry destroyed them. PAPR's take arguments from r4, return a status in r3 and outputs from r4 on,
+and preserve everything else. Each call first decodes and checks, then acts and cannot fail. What is rare is left to
+the control plane: `COLD` stops the loop, `control.py` finishes the call, and the run goes on.
+"""
+
+from enum import IntEnum
+
+from irqvisor import trace
+from irqvisor._jit import jit
+from irqvisor.hv import accounting, event_channel, scheduler
+from irqvisor.hv.state import Entry, pirq, vcpu
+from irqvisor.hw import openpic
+from irqvisor.hw.memory import find_region, load32, load64, write_ram
+from irqvisor.hw.state import NEVER, NOBODY, RegionKind, Stop, header, pcpu, region, request
+from irqvisor.spec import xen
+from irqvisor.spec.papr import H_FUNCTION, H_PRIVILEGE
+from irqvisor.spec.power_isa import MSR_EE, MSR_PR
+
+NANOSECONDS = 1_000_000_000
+
+
+class Answer(IntEnum):
+    """What became of a call."""
+
+    DONE = 0  # the result is in r3
+    COLD = 1  # the control plane finishes it
+    NOT_MINE = 2
+
+
+@jit
+def begin(m, p, cpu):
+    """Enter the hypervisor for a call; charges the minimal round trip. True if the caller may make one."""
+    number = cpu.gpr[3]
+    is_xen = is_marked(number)
+    accounting.enter(m, p, Entry.HCALL_XEN if is_xen else Entry.HCALL_PAPR)
+    trace.emit(m, trace.Kind.HCALL, pcpu(m, p).now, p, cpu.lpid, -1, 0, number)
+    accounting.charge(m, p, header(m).hcall_rt)
+    if cpu.srr1 & MSR_PR != 0:
+        cpu.gpr[3] = -xen.EPERM if is_xen else H_PRIVILEGE
+        return False
+    return True
+
+
+@jit
+def is_marked(number):
+    """Whether a number is a Xen hypercall."""
+    return number & xen.MARK == xen.MARK
+
+
+@jit
+def clobber_srr(cpu):
+    """The entry destroyed the guest's SRR0 and SRR1, and Xen/PPC says so with -1."""
+    cpu.srr0 = -1
+    cpu.srr1 = -1
+
+
+@jit
+def cold(m, p):
+    """Leave the call to the control plane."""
+    request(m).reason = Stop.HCALL
+    request(m).pcpu = p
+    return Answer.COLD
+
+
+@jit
+def unknown(m, p, cpu):
+    """A number nobody implements."""
+    cpu.gpr[3] = -xen.ENOSYS if is_marked(cpu.gpr[3]) else H_FUNCTION
+    return Answer.DONE
+
+
+@jit
+def argument(m, cpu, handle, size):
+    """RAM offset of a call's argument structure behind an inline xencomm handle, or NOBODY if it is not in RAM."""
+    if handle >= 0:
+        return NOBODY
+    real = handle & ~xen.XENCOMM_INLINE
+    k = find_region(m, cpu, real, size)
+    if k == NOBODY or region(m, k).kind != RegionKind.RAM:
+        return NOBODY
+    return region(m, k).ram + real - region(m, k).start
+
+
+@jit
+def xen_call(m, p, v, cpu):
+    """The Xen hypercalls of every design that offers them. Returns an Answer."""
+    number = cpu.gpr[3] & 0xFFFF
+    if number == xen.HC_EVENT_CHANNEL_OP:
+        return event_channel_op(m, p, v, cpu)
+    if number == xen.HC_SCHED_OP or number == xen.HC_SCHED_OP_OLD:
+        return sched_op(m, p, v, cpu)
+    if number == xen.HC_PHYSDEV_OP:
+        return physdev_op(m, p, v, cpu)
+    if number == xen.HC_SET_TIMER_OP:
+        scheduler.set_timer(m, v, cycle_of_system_time(m, cpu.gpr[4]), 1)
+        cpu.gpr[3] = 0
+        return Answer.DONE
+    if number == xen.HC_XEN_VERSION and cpu.gpr[4] == xen.XENVER_VERSION:
+        cpu.gpr[3] = xen.XEN_VERSION_3_2
+        return Answer.DONE
+    if number == xen.HC_VCPU_OP or number == xen.HC_CONSOLE_IO or number == xen.HC_XEN_VERSION:
+        return cold(m, p)
+    cpu.gpr[3] = -xen.ENOSYS
+    return Answer.DONE
+
+
+@jit
+def event_channel_op(m, p, v, cpu):
+    """event_channel_op: send and unmask here, the control operations in the control plane."""
+    command = cpu.gpr[4]
+    if command != xen.EVTCHNOP_SEND and command != xen.EVTCHNOP_UNMASK:
+        if 0 <= command <= xen.EVTCHNOP_RESET:
+            return cold(m, p)
+        cpu.gpr[3] = -xen.ENOSYS
+        return Answer.DONE
+    a = argument(m, cpu, cpu.gpr[5], 4)
+    if a == NOBODY:
+        cpu.gpr[3] = -xen.EFAULT
+        return Answer.DONE
+    d = vcpu(m, v).domain
+    number = load32(m.ram, a)
+    if command == xen.EVTCHNOP_SEND:
+        cpu.gpr[3] = event_channel.send(m, p, d, number)
+    else:
+        cpu.gpr[3] = event_channel.unmask(m, p, d, number)
+    return Answer.DONE
+
+
+@jit
+def sched_op(m, p, v, cpu):
+    """sched_op: yield, block, poll; shutdown in the control plane."""
+    command = cpu.gpr[4]
+    if command == xen.SCHEDOP_YIELD:
+        pcpu(m, p).resched = 1
+        cpu.gpr[3] = 0
+        return Answer.DONE
+    if command == xen.SCHEDOP_BLOCK:
+        cpu.gpr[3] = 0
+        block(m, p, v, cpu)
+        return Answer.DONE
+    if command == xen.SCHEDOP_POLL:
+        return poll(m, p, v, cpu)
+    if command == xen.SCHEDOP_SHUTDOWN:
+        return cold(m, p)
+    cpu.gpr[3] = -xen.ENOSYS
+    return Answer.DONE
+
+
+@jit
+def block(m, p, v, cpu):
+    """SCHEDOP_block: enable delivery, mark blocked, then look: an event already there ends the sleep."""
+    cpu.msr |= MSR_EE
+    w = vcpu(m, v)
+    w.blocked = 1
+    if event_channel.upcall_pending(m, v):
+        w.blocked = 0
+        w.marked = pcpu(m, p).serial  # this call is the one that looks
+        return
+    trace.emit(m, trace.Kind.BLOCK, pcpu(m, p).now, p, w.domain, -1, 0, v)
+    scheduler.unload(m, p)
+    pcpu(m, p).resched = 1
+
+
+@jit
+def poll(m, p, v, cpu):
+    """SCHEDOP_poll: sleep until one of the ports is pending, a timeout, or (2008) any port of the domain."""
+    w = vcpu(m, v)
+    a = argument(m, cpu, cpu.gpr[5], 24)
+    cpu.gpr[3] = -xen.EFAULT
+    if a == NOBODY:
+        return Answer.DONE
+    count = load32(m.ram, a + 8)
+    if count > xen.POLL_MAX_PORTS or count < 0:
+        cpu.gpr[3] = -xen.EINVAL
+        return Answer.DONE
+    ports = argument(m, cpu, load64(m.ram, a), 4 * count) if count > 0 else 0
+    if ports == NOBODY:
+        return Answer.DONE
+    cpu.gpr[3] = 0
+    w.blocked = 1
+    w.polling = 1
+    for k in range(count):
+        number = load32(m.ram, ports + 4 * k)
+        if number >= xen.PORTS_2L:
+            cpu.gpr[3] = -xen.EINVAL
+            w.blocked = 0
+        elif event_channel.is_pending(m, w.domain, number):
+            w.blocked = 0
+        if w.blocked == 0:
+            w.polling = 0
+            return Answer.DONE
+    timeout = load64(m.ram, a + 16)
+    if timeout != 0:
+        scheduler.set_timer(m, v, cycle_of_system_time(m, timeout), 0)
+    scheduler.unload(m, p)
+    pcpu(m, p).resched = 1
+    return Answer.DONE
+
+
+@jit
+def physdev_op(m, p, v, cpu):
+    """physdev_op: eoi and irq_status_query."""
+    command = cpu.gpr[4]
+    if command != xen.PHYSDEVOP_EOI and command != xen.PHYSDEVOP_IRQ_STATUS_QUERY:
+        cpu.gpr[3] = -xen.ENOSYS
+        return Answer.DONE
+    a = argument(m, cpu, cpu.gpr[5], 4 if command == xen.PHYSDEVOP_EOI else 8)
+    if a == NOBODY:
+        cpu.gpr[3] = -xen.EFAULT
+        return Answer.DONE
+    irq = load32(m.ram, a)
+    if irq >= xen.NR_PIRQS or irq >= header(m).n_pirq:
+        cpu.gpr[3] = -xen.EINVAL
+        return Answer.DONE
+    cpu.gpr[3] = 0
+    mine = pirq(m, irq).domain == vcpu(m, v).domain
+    if command == xen.PHYSDEVOP_EOI:
+        if mine and pirq(m, irq).in_flight != 0:
+            end_pirq(m, p, irq)
+        return Answer.DONE
+    write_ram(m, a + 4, 4, xen.IRQ_STATUS_NEEDS_EOI if mine and pirq(m, irq).level != 0 else 0)
+    return Answer.DONE
+
+
+@jit
+def end_pirq(m, p, irq):
+    """The guest is done with a level interrupt: now its EOI reaches the controller, from the pCPU that makes the call."""
+    r = pirq(m, irq)
+    r.in_flight = 0
+    openpic.end_of_interrupt(m, p)
+    accounting.write_pic(m, p)
+    if r.source != NOBODY:
+        trace.finish(m, r.source, p, pcpu(m, p).now)
+
+
+@jit
+def cycle_of_system_time(m, ns):
+    """Xen's system time counts nanoseconds of the time base; the cycle at which it reaches `ns`. 0: never."""
+    if ns <= 0:
+        return NEVER
+    h = header(m)
+    seconds = ns // NANOSECONDS
+    if seconds > 1 << 32:
+        return NEVER
+    rest = ns - seconds * NANOSECONDS
+    return seconds * h.clock_hz + (rest * (h.clock_hz // 1000) + 999_999) // 1_000_000
+

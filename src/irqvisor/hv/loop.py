@@ -1,0 +1,344 @@
+"""The one compiled run loop: pCPUs, the timeline, and the way into the hypervisor and out of it.
+
+One round: every pCPU, in order, runs until the horizon; then the events due at the horizon happen; then a new horizon
+is chosen. With one pCPU the horizon is the next event, so interrupts land on exact instruction boundaries. With
+several it is also at most a quantum ahead, the time an IPI takes: devices and IPIs still land on their cycle, only
+plain memory accesses of different pCPUs interleave at quantum grain. Rounds depend on the machine's state alone, so
+stopping and going on changes nothing.
+"""
+
+from irqvisor import trace
+from irqvisor._jit import entry, jit
+from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, scheduler
+from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
+from irqvisor.hw import devices, openpic, timeline
+from irqvisor.hw.interpret import interpret
+from irqvisor.hw.outcome import Outcome
+from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
+from irqvisor.hw.timer import decrementer_due
+from irqvisor.spec.papr import IPI_PRIORITY
+
+EVENT_CHECK_IPI = 1
+"""The IPI of the controller that hypervisors use to make each other look (Xen/PPC: IPI 1)."""
+
+BEFORE_ARRIVALS = -1
+"""Timeline priority of the end of a phase: an item that would arrive at that very cycle does not."""
+
+
+@entry
+def prepare(m):
+    """Finish a new machine: reset the controller, program it where a hypervisor does, route interrupts."""
+    openpic.reset(m)
+    if header(m).design != dispatch.Design.NATIVE:
+        program_controller(m)
+    dispatch.setup(m)
+
+
+@jit
+def program_controller(m):
+    """What a hypervisor's driver writes at start: inputs masked, edge or level, steered to their pCPU; one IPI."""
+    for s in range(header(m).n_source):
+        src = source(m, s)
+        r = pirq(m, src.irq)
+        openpic.configure(m, src.irq, src.irq, openpic.mpic_priority(r.priority), src.level, 1 << r.pcpu)
+    openpic.configure_ipi(m, EVENT_CHECK_IPI, openpic.mpic_priority(IPI_PRIORITY))
+
+
+@jit
+def enter_from_idle(m, p):
+    """An idle pCPU in the hypervisor: take an interrupt, run a timer, or skip to where something happens.
+    False if nothing can happen before the horizon."""
+    pc = pcpu(m, p)
+    if pc.external != 0:
+        accounting.enter(m, p, Entry.EXTERNAL)
+        accounting.charge(m, p, header(m).exc_entry)
+        dispatch.on_external(m, p)
+        leave(m, p)
+        return True
+    if pc.hdec_at <= pc.now:
+        accounting.enter(m, p, Entry.HDEC)
+        accounting.charge(m, p, header(m).exc_entry)
+        scheduler.run_timers(m, p)
+        leave(m, p)
+        return True
+    if pc.resched != 0:
+        leave(m, p)
+        if pc.context >= 0:
+            return True
+    return False
+
+
+@jit
+def sleep(m, p):
+    """Idle time is skipped: to the horizon, or to the cycle at which this pCPU wakes by itself."""
+    pc = pcpu(m, p)
+    until = header(m).horizon
+    if pc.context >= 0:
+        until = min(until, decrementer_due(m, context(m, pc.context), pc.now))
+    else:
+        until = min(until, pc.hdec_at)
+    if until > pc.now:
+        trace.pcpu_count(m, p).idle += until - pc.now
+        pc.now = until
+
+
+@jit
+def leave(m, p):
+    """The way out of the hypervisor: choose who runs, pay for the return, deliver."""
+    pc = pcpu(m, p)
+    runs = scheduler.reschedule(m, p)
+    if runs and not accounting.is_hypercall(pc.entry):
+        accounting.charge(m, p, header(m).exc_return)
+    dispatch.before_entry(m, p)
+    trace.emit(m, trace.Kind.LEAVE_HV, pc.now, p, pc.context, -1, 0, pc.entry)
+
+
+@jit
+def take_external(m, p):
+    """An external interrupt for the hypervisor while a guest runs."""
+    accounting.enter(m, p, Entry.EXTERNAL)
+    accounting.charge(m, p, header(m).exc_entry)
+    dispatch.on_external(m, p)
+    if header(m).defects & Defect.SOFTIRQS_SKIPPED != 0:
+        pcpu(m, p).resched = 0
+    leave(m, p)
+
+
+@jit
+def take_hdec(m, p):
+    """The hypervisor decrementer: timers, time slices, and what the design does with the moment."""
+    accounting.enter(m, p, Entry.HDEC)
+    accounting.charge(m, p, header(m).exc_entry)
+    scheduler.run_timers(m, p)
+    scheduler.tick(m, p)
+    dispatch.on_hdec(m, p)
+    leave(m, p)
+
+
+@jit
+def take_hcall(m, p):
+    """A hypercall: the design's own, or nobody's. COLD ones come back through `resume`."""
+    pc = pcpu(m, p)
+    v = pc.context
+    cpu = context(m, v)
+    if hcall.begin(m, p, cpu):
+        answer = dispatch.on_hcall(m, p, v, cpu)
+        if answer == hcall.Answer.COLD:
+            return
+        if answer == hcall.Answer.NOT_MINE:
+            hcall.unknown(m, p, cpu)
+    leave(m, p)
+
+
+@jit
+def take_doorbell(m, p):
+    """A doorbell that the devices could not settle: a lie ends the domain; else ask where the notification is."""
+    pc = pcpu(m, p)
+    s = pc.watch_at
+    src = source(m, s)
+    if pc.watch_old != 0:
+        board.stop_domain(m, p, vcpu(m, pc.context).domain, Exit.DOORBELL, s)
+        if pc.hypervisor != 0:
+            leave(m, p)
+        return
+    item = src.tail - 1
+    alive = 0 if dispatch.whereabouts(m, s) == Where.NOWHERE else 1
+    posted_at = trace.posting(m, src.posted + item % src.slots).at
+    trace.consumed(m, s, p, pc.now, item, posted_at, alive, Entry.NONE)
+
+
+@jit
+def take_board(m, p):
+    """A board register; the guest may have ended."""
+    board.on_board(m, p)
+    if pcpu(m, p).context == NOBODY and pcpu(m, p).hypervisor != 0:
+        leave(m, p)
+
+
+@jit
+def advance(m, p, quota):
+    """Run one pCPU a stretch. Returns the instructions it completed."""
+    pc = pcpu(m, p)
+    before = pc.icount
+    if pc.context == NOBODY:
+        if pc.hypervisor == 0 or not enter_from_idle(m, p):
+            sleep(m, p)
+        return 0
+    if pc.waiting != 0:
+        if pc.external != 0 or decrementer_due(m, context(m, pc.context), pc.now) <= pc.now:
+            pc.waiting = 0
+        else:
+            sleep(m, p)
+            return 0
+    outcome = interpret(m, p, quota)
+    if outcome == Outcome.HCALL:
+        take_hcall(m, p)
+    elif outcome == Outcome.EXTERNAL:
+        take_external(m, p)
+    elif outcome == Outcome.HDEC:
+        take_hdec(m, p)
+    elif outcome == Outcome.STORED or outcome == Outcome.ACKNOWLEDGED or outcome == Outcome.ENDED:
+        dispatch.on_access(m, p, outcome)
+    elif outcome == Outcome.DOORBELL:
+        take_doorbell(m, p)
+    elif outcome == Outcome.BOARD:
+        take_board(m, p)
+    elif outcome == Outcome.WAIT:
+        pc.waiting = 1
+    return pc.icount - before
+
+
+@jit
+def happen(m, kind, arg, cycle):
+    """One event of the timeline."""
+    h = header(m)
+    if kind == EventKind.ARRIVE:
+        devices.arrive(m, arg, cycle)
+    elif kind == EventKind.KICK:
+        openpic.send_ipi(m, EVENT_CHECK_IPI, 1 << arg)
+    elif kind == EventKind.PIC_TIMER:
+        openpic.timer_expired(m, arg, cycle)
+    elif kind == EventKind.START:
+        h.phase = Phase.RUN
+        h.started = cycle
+        board.begin_counting(m)
+        devices.start(m, cycle)
+        timeline.schedule(m, cycle + h.duration, BEFORE_ARRIVALS, EventKind.STOP, 0)
+    elif kind == EventKind.STOP:
+        h.phase = Phase.DRAIN
+        devices.stop(m)
+        board.end_counting(m)
+        timeline.schedule(m, cycle + h.drain, BEFORE_ARRIVALS, EventKind.END, 0)
+    elif kind == EventKind.END:
+        h.phase = Phase.END
+        request(m).reason = Stop.ENDED
+
+
+@jit
+def events_due(m):
+    """Everything that is due at the horizon happens, in order."""
+    h = header(m)
+    while timeline.due(m) <= h.horizon:
+        e = timeline.first(m)
+        kind = e.kind
+        arg = e.arg
+        cycle = e.cycle
+        timeline.drop_first(m)
+        happen(m, kind, arg, cycle)
+
+
+@jit
+def choose_horizon(m, limit):
+    """How far the next round goes; NEVER if nothing will ever happen. `limit` cuts it on a machine with one pCPU,
+    where cutting a stretch changes nothing."""
+    h = header(m)
+    wake = timeline.due(m)
+    busy = False
+    for p in range(h.n_pcpu):
+        pc = pcpu(m, p)
+        if pc.context == NOBODY:
+            if pc.hypervisor != 0:
+                if pc.external != 0 or pc.resched != 0:
+                    busy = True
+                wake = min(wake, max(pc.hdec_at, pc.now))
+        elif pc.waiting != 0:
+            if pc.external != 0:
+                busy = True
+            wake = min(wake, max(decrementer_due(m, context(m, pc.context), pc.now), pc.now))
+        else:
+            busy = True
+    if not busy and wake >= NEVER:
+        return NEVER
+    horizon = timeline.due(m)
+    if not busy:
+        horizon = min(horizon, wake + 1)
+    elif h.n_pcpu > 1:
+        horizon = min(horizon, h.horizon + h.quantum)
+    if h.n_pcpu == 1:
+        horizon = min(horizon, limit)
+    return min(horizon, NEVER - 1)
+
+
+@entry
+def run(m, limit, quota):
+    """Run the machine until cycle `limit` (with several pCPUs: the first round that ends there), for at most `quota`
+    instructions, or until header.stop says why. Returns instructions completed."""
+    h = header(m)
+    ask = request(m)
+    ask.reason = Stop.BUDGET
+    done = 0
+    while True:
+        for p in range(h.n_pcpu):
+            while pcpu(m, p).now < h.horizon:
+                done += advance(m, p, quota - done)
+                if trace.log_is_full(m):
+                    ask.reason = Stop.LOG
+                if ask.reason != Stop.BUDGET or done >= quota:
+                    return done
+        events_due(m)
+        if ask.reason != Stop.BUDGET or h.horizon >= limit:
+            return done
+        horizon = choose_horizon(m, limit)
+        if horizon >= NEVER:
+            ask.reason = Stop.DEADLOCK
+            return done
+        h.horizon = horizon
+
+
+@entry
+def resume(m, p):
+    """Go on after a hypercall that the control plane finished: the way out of the hypervisor."""
+    leave(m, p)
+
+
+@entry
+def whereabouts(m, s):
+    """Where a source's notification is (hv/state.py Where)."""
+    return dispatch.whereabouts(m, s)
+
+
+# What the control plane needs of the data plane
+
+
+@entry
+def raise_port(m, p, d, number):
+    """Make a port of a domain pending."""
+    event_channel.set_pending(m, p, d, number)
+
+
+@entry
+def unmask_line(m, irq):
+    """A guest bound this line."""
+    openpic.unmask(m, irq)
+
+
+@entry
+def mask_line(m, p, irq):
+    """A guest gave this line up: end what is in service, then mask it."""
+    if pirq(m, irq).in_flight != 0:
+        hcall.end_pirq(m, p, irq)
+    openpic.mask(m, irq)
+
+
+@entry
+def end_domain(m, p, d, why, value):
+    """A domain ends."""
+    board.stop_domain(m, p, d, why, value)
+
+
+@entry
+def arm_timer(m, v, ns):
+    """VCPUOP_set_singleshot_timer: an absolute system time."""
+    scheduler.set_timer(m, v, hcall.cycle_of_system_time(m, ns), 1)
+
+
+@entry
+def raise_line(m, irq, level):
+    """Drive an input of the controller from outside: `Machine.raise_irq`."""
+    openpic.set_line(m, irq, level)
+
+
+@entry
+def post_item(m, s, now):
+    """An item arrives at a source, from outside."""
+    devices.post(m, s, now)

@@ -1,0 +1,256 @@
+"""A virtual PIC: interrupts queued for a vCPU, accepted by priority, ended by name (PAPR's XICS rules).
+
+The physical controller is an OpenPIC, whose EOI is unspecific: what is accepted is ended there at once, level lines
+masked first and unmasked at H_EOI. So nothing stays in service at the controller between two hypervisor entries, and
+its task priority follows the running vCPU's CPPR after every change: else an interrupt that the guest's CPPR refuses
+would hold the line up and the guest would enter 0x500 for ever.
+"""
+
+from irqvisor import trace
+from irqvisor._jit import jit
+from irqvisor.hv import scheduler
+from irqvisor.hv.accounting import read_pic, write_pic
+from irqvisor.hv.state import domain, pirq, vcpu
+from irqvisor.hw import openpic
+from irqvisor.hw.state import NOBODY, context, pcpu, source
+from irqvisor.spec.bits import ctz, sll
+from irqvisor.spec.papr import (
+    PRIORITY_NONE,
+    XIRR_CPPR_SHIFT,
+    XISR_IPI,
+    XISR_NONE,
+    XISR_SOURCES,
+)
+from irqvisor.spec.power_isa import LPCR_MER
+
+STACK = 16
+IPI_ENTRY = -2
+"""What the in-service stack holds for the guest's own inter-processor interrupt."""
+NONE = -1
+
+
+@jit
+def queue(m, p, v, irq):
+    """Put an interrupt aside for its owner, and make the owner look: wake it, or kick where it runs."""
+    w = vcpu(m, v)
+    word = irq >> 6
+    bit = sll(1, irq & 63)
+    if w.soft[word] & bit == 0:
+        w.soft[word] |= bit
+        trace.emit(m, trace.Kind.QUEUE, pcpu(m, p).now, p, w.domain, pirq(m, irq).source, 0, irq)
+    if w.running != 0:
+        if w.pcpu != p:
+            scheduler.kick(m, p, w.pcpu)
+    else:
+        scheduler.wake(m, p, v)
+
+
+@jit
+def best(m, v):
+    """The most favoured queued interrupt of a vCPU: an irq, IPI_ENTRY, or NONE."""
+    w = vcpu(m, v)
+    found = NONE
+    priority = PRIORITY_NONE
+    if w.mfrr < priority:
+        found = IPI_ENTRY
+        priority = w.mfrr
+    for word in range(len(w.soft)):
+        rest = w.soft[word]
+        while rest != 0:
+            bit = ctz(rest)
+            rest &= rest - 1
+            irq = 64 * word + bit
+            if pirq(m, irq).priority < priority:
+                found = irq
+                priority = pirq(m, irq).priority
+    return found
+
+
+@jit
+def priority_of(m, v, entry):
+    """Priority of something `best` found; PRIORITY_NONE for nothing."""
+    if entry == NONE:
+        return PRIORITY_NONE
+    if entry == IPI_ENTRY:
+        return vcpu(m, v).mfrr
+    return pirq(m, entry).priority
+
+
+@jit
+def deliverable(m, v):
+    """Whether a queued interrupt is more favoured than the vCPU's CPPR."""
+    return priority_of(m, v, best(m, v)) < vcpu(m, v).cppr
+
+
+@jit
+def xisr(entry):
+    """The interrupt source number a guest sees."""
+    if entry == NONE:
+        return XISR_NONE
+    if entry == IPI_ENTRY:
+        return XISR_IPI
+    return XISR_SOURCES + entry
+
+
+@jit
+def set_cppr(m, p, v, value):
+    """Change a running vCPU's CPPR, and the controller's task priority with it."""
+    vcpu(m, v).cppr = value
+    openpic.set_task_priority(m, p, openpic.task_priority(value))
+    write_pic(m, p)
+
+
+@jit
+def follow(m, p):
+    """The controller's task priority follows who runs here: its CPPR, or nothing held off while idle."""
+    v = pcpu(m, p).context
+    openpic.set_task_priority(m, p, openpic.task_priority(vcpu(m, v).cppr if v >= 0 else PRIORITY_NONE))
+
+
+@jit
+def ask(m, v):
+    """The line as the vCPU sees it: raise or drop its mediated request (LPCR[MER]) for what is queued."""
+    cpu = context(m, v)
+    if deliverable(m, v):
+        cpu.lpcr |= LPCR_MER
+    else:
+        cpu.lpcr &= ~LPCR_MER
+
+
+@jit
+def push(m, v, entry, old_cppr, priority):
+    """An interrupt enters service; returns the XIRR for the guest."""
+    w = vcpu(m, v)
+    if w.depth < STACK:
+        w.stack[w.depth] = entry
+        w.depth += 1
+    w.cppr = priority
+    return (old_cppr << XIRR_CPPR_SHIFT) | xisr(entry)
+
+
+@jit
+def take_from_controller(m, p):
+    """Acknowledge at the controller and end it there at once, a level line masked first. Returns the input, NONE if
+    spurious, or an index at or above the number of inputs for the hypervisor's own interrupts."""
+    read_pic(m, p)
+    irq = openpic.acknowledge_source(m, p)
+    if irq < 0:
+        return NONE
+    if openpic.is_input(m, irq) and pirq(m, irq).level != 0:
+        openpic.mask(m, irq)
+        write_pic(m, p)
+        v = owner(m, irq)
+        if v >= 0:
+            vcpu(m, v).level[irq >> 6] |= sll(1, irq & 63)
+    openpic.end_of_interrupt(m, p)
+    write_pic(m, p)
+    return irq
+
+
+@jit
+def owner(m, irq):
+    """The vCPU that a controller input belongs to, or NOBODY."""
+    d = pirq(m, irq).domain
+    if d == NOBODY or domain(m, d).alive == 0:
+        return NOBODY
+    return domain(m, d).vcpu
+
+
+@jit
+def accept(m, p, v):
+    """H_XIRR: the most favoured of what is queued and what the controller holds, if the CPPR lets it through.
+
+    Somebody else's interrupt is queued for its owner and looking goes on; when nothing is left the answer is the CPPR
+    and source 0 - nothing was pending after all."""
+    w = vcpu(m, v)
+    old = w.cppr
+    entry = best(m, v)
+    priority = priority_of(m, v, entry)
+    while openpic.pending_priority(m, p) > openpic.task_priority(min(priority, old)):
+        irq = take_from_controller(m, p)
+        if irq == NONE:
+            break
+        if not openpic.is_input(m, irq):
+            entry = best(m, v)  # the hypervisor's own: an event check; something may have been queued
+            priority = priority_of(m, v, entry)
+            continue
+        target = owner(m, irq)
+        if target == v:
+            learn(m, p, v, irq)
+            xirr = push(m, v, irq, old, pirq(m, irq).priority)
+            set_cppr(m, p, v, w.cppr)
+            return xirr
+        trace.context_count(m, v).foreign += 1
+        s = pirq(m, irq).source
+        if s != NOBODY:
+            trace.accepted(m, s, p, w.domain, pcpu(m, p).now)
+        if target >= 0:
+            queue(m, p, target, irq)
+    if priority >= old:
+        return (old << XIRR_CPPR_SHIFT) | XISR_NONE
+    if entry != IPI_ENTRY:
+        w.soft[entry >> 6] &= ~(sll(1, entry & 63))
+        learn(m, p, v, entry)
+    else:
+        trace.context_count(m, v).learned += 1
+    xirr = push(m, v, entry, old, priority)
+    set_cppr(m, p, v, w.cppr)
+    return xirr
+
+
+@jit
+def learn(m, p, v, irq):
+    """The owner knows its source."""
+    from_source = pirq(m, irq).source
+    if from_source != NOBODY:
+        trace.known(m, from_source, v, p, pcpu(m, p).now, source(m, from_source).head)
+
+
+@jit
+def end(m, p, v, xirr):
+    """H_EOI: the named interrupt leaves service and the CPPR in the top byte comes back. False if it is not in
+    service: nothing changes."""
+    w = vcpu(m, v)
+    if w.depth == 0 or xisr(w.stack[w.depth - 1]) != xirr & 0xFFFFFF:
+        return False
+    w.depth -= 1
+    entry = w.stack[w.depth]
+    if entry >= 0:
+        word = entry >> 6
+        bit = sll(1, entry & 63)
+        s = pirq(m, entry).source
+        if s != NOBODY:
+            trace.finish(m, s, p, pcpu(m, p).now)
+        if w.level[word] & bit != 0:
+            w.level[word] &= ~bit
+            openpic.unmask(m, entry)
+            write_pic(m, p)
+    set_cppr(m, p, v, (xirr >> XIRR_CPPR_SHIFT) & 0xFF)
+    return True
+
+
+@jit
+def poll(m, p):
+    """HDEC: a guest may hold everything off, so look without it: nothing is held off while the controller is asked
+    until it has nothing, and all that belongs to guests is queued, the running vCPU's too."""
+    openpic.set_task_priority(m, p, openpic.task_priority(PRIORITY_NONE))
+    write_pic(m, p)
+    drain(m, p)
+    follow(m, p)
+    write_pic(m, p)
+
+
+@jit
+def drain(m, p):
+    """Take everything the controller holds for this pCPU and queue it for its owners."""
+    while pcpu(m, p).external != 0:
+        irq = take_from_controller(m, p)
+        if irq == NONE:
+            return
+        if openpic.is_input(m, irq):
+            target = owner(m, irq)
+            s = pirq(m, irq).source
+            if s != NOBODY:
+                trace.accepted(m, s, p, -1, pcpu(m, p).now)
+            if target >= 0:
+                queue(m, p, target, irq)

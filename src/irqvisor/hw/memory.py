@@ -1,0 +1,171 @@
+"""Big-endian loads and stores, regions of real memory, and what a store may disturb.
+
+The common case is a partition's RAM window: one compare and one byte-assembled access that LLVM turns into a single
+instruction. Everything else (another region, a device, a page with decoded or watched words) goes through
+`find_region` and `store_checked`.
+"""
+
+from irqvisor._jit import hot, jit
+from irqvisor.hw.state import (
+    CODE_PAGE,
+    CODE_STRIDE,
+    NOBODY,
+    PAGE_SHIFT,
+    PAGE_WORDS,
+    WATCHED,
+    codemap,
+    context,
+    header,
+    pcpu,
+    region,
+)
+from irqvisor.spec.bits import i8, u8
+
+RESERVATION_GRANULE = 128
+"""Bytes covered by a reservation on 970 and POWER7 to 9."""
+
+
+@hot
+def load8(ram, a):
+    return i8(ram[u8(a)])
+
+
+@hot
+def load16(ram, a):
+    return (i8(ram[u8(a)]) << 8) | i8(ram[u8(a) + u8(1)])
+
+
+@hot
+def load32(ram, a):
+    b = u8(a)
+    return (i8(ram[b]) << 24) | (i8(ram[b + u8(1)]) << 16) | (i8(ram[b + u8(2)]) << 8) | i8(ram[b + u8(3)])
+
+
+@hot
+def load64(ram, a):
+    b = u8(a)
+    return (
+        (i8(ram[b]) << 56)
+        | (i8(ram[b + u8(1)]) << 48)
+        | (i8(ram[b + u8(2)]) << 40)
+        | (i8(ram[b + u8(3)]) << 32)
+        | (i8(ram[b + u8(4)]) << 24)
+        | (i8(ram[b + u8(5)]) << 16)
+        | (i8(ram[b + u8(6)]) << 8)
+        | i8(ram[b + u8(7)])
+    )
+
+
+@hot
+def store8(ram, a, v):
+    ram[u8(a)] = v & 0xFF
+
+
+@hot
+def store16(ram, a, v):
+    b = u8(a)
+    for k in range(2):
+        ram[b + u8(k)] = (v >> (8 - 8 * k)) & 0xFF
+
+
+@hot
+def store32(ram, a, v):
+    b = u8(a)
+    for k in range(4):
+        ram[b + u8(k)] = (v >> (24 - 8 * k)) & 0xFF
+
+
+@hot
+def store64(ram, a, v):
+    b = u8(a)
+    for k in range(8):
+        ram[b + u8(k)] = (v >> (56 - 8 * k)) & 0xFF
+
+
+@jit
+def load_sized(ram, a, size):
+    """A big-endian load of 1, 2, 4 or 8 bytes, zero-extended."""
+    if size == 1:
+        return load8(ram, a)
+    if size == 2:
+        return load16(ram, a)
+    if size == 4:
+        return load32(ram, a)
+    return load64(ram, a)
+
+
+@jit
+def store_sized(ram, a, size, v):
+    """A big-endian store of 1, 2, 4 or 8 bytes."""
+    if size == 1:
+        store8(ram, a, v)
+    elif size == 2:
+        store16(ram, a, v)
+    elif size == 4:
+        store32(ram, a, v)
+    else:
+        store64(ram, a, v)
+
+
+@jit
+def find_region(m, cpu, real, size):
+    """Index of the region of this partition that holds `size` bytes at a real address, or NOBODY."""
+    for k in range(cpu.region, cpu.region + cpu.regions):
+        r = region(m, k)
+        if real >= r.start and real + size <= r.start + r.bytes:
+            return k
+    return NOBODY
+
+
+@jit
+def pool_is_shared(m):
+    """1: forks share the decoded-code pool, which may not be changed then. Record 0 of the pool says so."""
+    return i8(m.code[0].x)
+
+
+@jit
+def forget_code(m, a, size):
+    """Drop the decoded words that a store of `size` bytes at RAM offset `a` overlaps. Own pools only."""
+    for word in range(a >> 2, ((a + size - 1) >> 2) + 1):
+        entry = i8(codemap(m, word >> (PAGE_SHIFT - 2)).entry) & CODE_PAGE
+        if entry != 0:
+            m.code[1 + (entry - 1) * CODE_STRIDE + (word & (PAGE_WORDS - 1))].op = 0
+
+
+@jit
+def disturbs(m, a, size):
+    """Whether a store at RAM offset `a` touches pages with decoded words (bit CODE) or watched ones (WATCHED)."""
+    first = i8(codemap(m, a >> PAGE_SHIFT).entry)
+    last = i8(codemap(m, (a + size - 1) >> PAGE_SHIFT).entry)
+    return first | last
+
+
+@jit
+def drop_reservations(m, a, size, but):
+    """A store by somebody else loses every reservation on the granules it touches (all contexts except `but`)."""
+    for p in range(header(m).n_pcpu):
+        c = pcpu(m, p).context
+        if c >= 0 and c != but:
+            cpu = context(m, c)
+            if cpu.resv != 0:
+                granule = cpu.resv_ram & ~(RESERVATION_GRANULE - 1)
+                if a < granule + RESERVATION_GRANULE and a + size > granule:
+                    cpu.resv = 0
+
+
+@jit
+def write_ram(m, a, size, value):
+    """A store by a device or a hypervisor, at a RAM offset: loses reservations and drops decoded words.
+
+    Devices and hypervisors write rings and shared pages only; a pool that forks share is made private before such
+    a page can hold code (`interpret` refuses to decode from a watched page)."""
+    store_sized(m.ram, a, size, value)
+    drop_reservations(m, a, size, NOBODY)
+    if disturbs(m, a, size) & CODE_PAGE != 0 and pool_is_shared(m) == 0:
+        forget_code(m, a, size)
+
+
+@jit
+def is_watched(m, a):
+    """Whether the hypervisor asked to see stores to the page of this RAM offset."""
+    return i8(codemap(m, a >> PAGE_SHIFT).entry) & WATCHED != 0

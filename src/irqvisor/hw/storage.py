@@ -1,0 +1,235 @@
+"""Loads and stores that are not plain RAM: other regions, devices, pages somebody watches, faults.
+
+Order of the checks is the order of the book: translation, then what is at the address. Storage that a partition
+does not have raises a data storage interrupt (protection: beyond the real-mode limit, Power ISA Book III-S, Real Mode
+Storage Addressing).
+"""
+
+import numpy as np
+
+from irqvisor._jit import jit
+from irqvisor.hw import devices, openpic
+from irqvisor.hw.exceptions import enter
+from irqvisor.hw.memory import (
+    disturbs,
+    find_region,
+    forget_code,
+    load64,
+    load_sized,
+    pool_is_shared,
+    store_sized,
+)
+from irqvisor.hw.ops import (
+    LBZ,
+    LDBRX,
+    LHA,
+    LHBRX,
+    LWA,
+    LWBRX,
+    MEM_END,
+    STDBRX,
+    STHBRX,
+    STORE_FIRST,
+    STWBRX,
+    UPDATE_FIRST,
+)
+from irqvisor.hw.outcome import Outcome
+from irqvisor.hw.state import CODE_PAGE, NOBODY, WATCHED, RegionKind, Stop, header, pcpu, region, request, source
+from irqvisor.spec.bits import bswap16, bswap32, bswap64, i8, sext16, sext32
+from irqvisor.spec.power_isa import (
+    DSISR_NO_TRANSLATION,
+    DSISR_PROTECTION,
+    DSISR_STORE,
+    MSR_DR,
+    MSR_SF,
+    VEC_DATA_STORAGE,
+)
+
+EA_MASK = (1 << 60) - 1
+SIZES = np.array([1, 2, 2, 4, 4, 8, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8], np.int64)
+"""Bytes of each plain load and store, in the order of their operation ids from LBZ on."""
+
+
+@jit
+def data_fault(m, p, cpu, ea, cause):
+    """Data storage interrupt: DAR, DSISR and vector 0x300."""
+    cpu.dar = ea
+    cpu.dsisr = cause
+    enter(m, p, cpu, VEC_DATA_STORAGE, 0)
+    return Outcome.DONE
+
+
+@jit
+def effective(cpu, ea):
+    """An effective address, cut to 32 bits in 32-bit mode."""
+    return ea if cpu.msr & MSR_SF != 0 else ea & 0xFFFFFFFF
+
+
+@jit
+def locate(m, cpu, ea, size):
+    """The region that answers `size` bytes at an effective address, or NOBODY."""
+    if cpu.msr & MSR_DR != 0:
+        return NOBODY
+    return find_region(m, cpu, ea & EA_MASK, size)
+
+
+@jit
+def absent_cause(cpu):
+    """DSISR for an address where nothing is."""
+    return DSISR_NO_TRANSLATION if cpu.msr & MSR_DR != 0 else DSISR_PROTECTION
+
+
+@jit
+def store_ram(m, p, a, size, value):
+    """A store of the running context to RAM, minding decoded and watched pages. DONE, STORED or AGAIN."""
+    marks = disturbs(m, a, size)
+    if marks & CODE_PAGE != 0:
+        if pool_is_shared(m) != 0:
+            request(m).reason = Stop.CODE
+            request(m).pcpu = p
+            return Outcome.AGAIN
+        forget_code(m, a, size)
+    if marks & WATCHED == 0:
+        store_sized(m.ram, a, size, value)
+        return Outcome.DONE
+    pc = pcpu(m, p)
+    pc.watch_at = a & ~7
+    pc.watch_old = load64(m.ram, pc.watch_at)
+    store_sized(m.ram, a, size, value)
+    pc.watch_new = load64(m.ram, pc.watch_at)
+    return Outcome.STORED
+
+
+@jit
+def convert(op, value):
+    """What a load leaves in the register: sign extension or byte reversal of the zero-extended bytes."""
+    if op == LHA:
+        return sext16(value)
+    if op == LWA:
+        return sext32(value)
+    if op == LHBRX:
+        return bswap16(value)
+    if op == LWBRX:
+        return bswap32(value)
+    if op == LDBRX:
+        return bswap64(value)
+    return value
+
+
+@jit
+def reverse(op, value):
+    """The bytes a store writes."""
+    if op == STHBRX:
+        return bswap16(value)
+    if op == STWBRX:
+        return bswap32(value)
+    if op == STDBRX:
+        return bswap64(value)
+    return value
+
+
+@jit
+def data_access(m, p, cpu, d):
+    """Execute a plain or update load or store that is not ordinary RAM."""
+    op = i8(d.op)
+    update = op >= MEM_END
+    if update:
+        op = op - UPDATE_FIRST + LBZ
+    t = i8(d.t)
+    a = i8(d.a)
+    ea = effective(cpu, cpu.gpr[a] + cpu.gpr[i8(d.c)] + d.imm)
+    size = SIZES[op - LBZ]
+    k = locate(m, cpu, ea, size)
+    if op < STORE_FIRST:
+        if k == NOBODY:
+            return data_fault(m, p, cpu, ea, absent_cause(cpu))
+        outcome, value = load_region(m, p, cpu, k, ea & EA_MASK, size)
+        if outcome == Outcome.ABSENT:  # nothing answers to a load of that size there
+            return data_fault(m, p, cpu, ea, absent_cause(cpu))
+        cpu.gpr[t] = convert(op, value)
+    else:
+        if k == NOBODY or region(m, k).kind == RegionKind.ROM:
+            return data_fault(m, p, cpu, ea, absent_cause(cpu) | DSISR_STORE)
+        outcome = store_region(m, p, cpu, k, ea & EA_MASK, size, reverse(op, cpu.gpr[t]))
+        if outcome == Outcome.ABSENT:
+            return data_fault(m, p, cpu, ea, absent_cause(cpu) | DSISR_STORE)
+        if outcome == Outcome.AGAIN:
+            return outcome
+    if update:
+        cpu.gpr[a] = ea
+    cpu.nip += 4
+    return outcome
+
+
+@jit
+def own_source(m, cpu, offset, size):
+    """The source whose doorbell is at this offset, if the context's partition owns it; else NOBODY."""
+    s = offset // devices.DOORBELL_BYTES
+    if size != devices.DOORBELL_BYTES or offset % devices.DOORBELL_BYTES != 0 or s >= header(m).n_source:
+        return NOBODY
+    return s if source(m, s).lpid == cpu.lpid else NOBODY
+
+
+@jit
+def load_region(m, p, cpu, k, real, size):
+    """Load from a region. Returns (outcome, value); ABSENT: nothing is there for an access of this kind."""
+    r = region(m, k)
+    offset = real - r.start
+    if r.kind <= RegionKind.ROM:
+        return Outcome.DONE, load_sized(m.ram, r.ram + offset, size)
+    if r.kind == RegionKind.PIC:
+        return read_pic(m, p, offset, size)
+    if r.kind == RegionKind.DOORBELL:
+        s = own_source(m, cpu, offset, size)
+        if s != NOBODY:
+            return Outcome.DONE, i8(source(m, s).tail)
+    return Outcome.ABSENT, 0
+
+
+@jit
+def read_pic(m, p, offset, size):
+    """A guest reads a register of the interrupt controller."""
+    if size != 4:
+        return Outcome.ABSENT, 0
+    pc = pcpu(m, p)
+    pc.now += header(m).pic_read
+    value = openpic.read(m, p, offset)
+    if openpic.is_acknowledge(offset):
+        pc.watch_at = openpic.last_acknowledged(m, p, offset)
+        return Outcome.ACKNOWLEDGED, value
+    return Outcome.DONE, value
+
+
+@jit
+def store_region(m, p, cpu, k, real, size, value):
+    """Store to a region; ABSENT: nothing is there for an access of this kind."""
+    r = region(m, k)
+    offset = real - r.start
+    pc = pcpu(m, p)
+    if r.kind == RegionKind.RAM:
+        return store_ram(m, p, r.ram + offset, size, value)
+    if r.kind == RegionKind.PIC:
+        if size != 4:
+            return Outcome.ABSENT
+        pc.now += header(m).pic_write
+        ended = openpic.write(m, p, offset, value & 0xFFFFFFFF)
+        if openpic.is_end_of_interrupt(offset):
+            pc.watch_at = ended
+            return Outcome.ENDED
+        return Outcome.DONE
+    if r.kind == RegionKind.DOORBELL:
+        s = own_source(m, cpu, offset, size)
+        if s == NOBODY:
+            return Outcome.ABSENT
+        pc.watch_at = s
+        pc.watch_new = value
+        rung = devices.ring_doorbell(m, p, s, value, pc.now)
+        if rung == devices.Rung.CONSUMED:
+            return Outcome.DONE
+        pc.watch_old = 1 if rung == devices.Rung.WRONG else 0
+        return Outcome.DOORBELL
+    if r.kind == RegionKind.BOARD:
+        pc.watch_at = offset
+        pc.watch_new = value
+        return Outcome.BOARD
+    return Outcome.ABSENT

@@ -1,0 +1,156 @@
+"""Scenario and design to a finished run: what `irqvisor run` and `compare` call."""
+
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from irqvisor.errors import InvariantError
+from irqvisor.hw.state import Phase, Stop
+from irqvisor.lab import build, metrics
+from irqvisor.lab import scenario as scenarios
+from irqvisor.lab.scenario import Scenario
+from irqvisor.machine import Machine
+from irqvisor.tables import Table
+
+LOG_RECORDS = 1 << 16
+BOOT_LIMIT_NS = 1_000_000_000
+"""Virtual time a guest has to write its ready mark."""
+CHUNKS = 20
+"""Progress is told this often a run."""
+
+Progress = Callable[[float], None]
+
+
+class DesignInfo(NamedTuple):
+    """A delivery design, as `irqvisor designs` lists it."""
+
+    name: str
+    title: str
+    available: bool
+    reason: str
+
+
+LATER = "comes with a later version"
+DESIGNS = (
+    DesignInfo("native", "no hypervisor: the kernel takes the interrupt and asks the controller", True, ""),
+    DesignInfo("rhype", "hardware interrupts the current domain; an hcall names the vector", True, ""),
+    DesignInfo("xen-ppc", "the hypervisor takes it and simulates 0x500; the kernel reads event channels", True, ""),
+    DesignInfo("xen-x86", "the hypervisor takes it and calls the registered callback", False, LATER),
+    DesignInfo("xen-ia64", "the hypervisor takes it and virtualises the interrupt controller", False, LATER),
+    DesignInfo("hybrid", "hardware interrupts the current domain; event channels for the rest", False, LATER),
+    DesignInfo("direct", "hardware that knows the vCPU", False, LATER),
+)
+
+
+def designs() -> list[DesignInfo]:
+    """All designs, in the order of a comparison."""
+    return list(DESIGNS)
+
+
+def header(scenario: Scenario) -> dict[str, Any]:
+    """What a result has to say about where it comes from."""
+    profile = scenarios.resolve_profile(scenario)
+    return {
+        "irqvisor": version("irqvisor"),
+        "python": platform.python_version(),
+        "numba": version("numba"),
+        "numpy": version("numpy"),
+        "scenario": scenario.name,
+        "scenario_hash": scenarios.fingerprint(scenario),
+        "profile": profile.name,
+        "profile_hash": profile.fingerprint(),
+        "estimates": profile.rests_on_estimates(),
+        "clock_hz": profile.clock_hz,
+        "seed": scenario.seed,
+        "virtual_ns": scenario.duration_ns,
+    }
+
+
+def skipped(scenario: Scenario, design: str) -> str | None:
+    """Why a design cannot express a scenario, or None."""
+    if design == "native":
+        if any(d.image for d in scenario.domains):
+            return "native runs one kernel per pCPU; a domain's own image has no place there"
+        stray = [s.name for s in scenario.sources if s.route != scenario.domain(s.owner).pcpu]
+        if stray:
+            return f"{', '.join(stray)} is routed to another pCPU than its owner's: the kernel there owns it"
+    return None
+
+
+def run(
+    scenario: Scenario,
+    design: str,
+    *,
+    log: Callable[[np.ndarray[Any, Any]], None] | None = None,
+    log_last: int = 0,
+    cpu: str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run a scenario under a design to its end; the per-design JSON object.
+
+    Raises:
+        InvariantError: the books do not balance, which is a defect of irqvisor.
+    """
+    reason = skipped(scenario, design)
+    if reason:
+        return {"design": design, "skipped": reason}
+    began = time.perf_counter()
+    machine = build.machine(scenario, design, cpu=cpu)
+    if log is not None or log_last:
+        machine.start_log(log_last or LOG_RECORDS, ring=bool(log_last))
+        machine.on_log = log
+    finish(machine, progress)
+    if log is not None:
+        machine.spill_log()
+    result = {"design": design, "skipped": None, **metrics.summary(machine, build.DESIGNS[design])}
+    result["virtual_ns"] = scenario.duration_ns
+    result["wall_s"] = round(time.perf_counter() - began, 3)
+    result["lower_bound"] = design == "native"
+    result["violations"] = violations(machine, result)
+    if result["unbalanced"]:
+        raise InvariantError(f"{scenario.name} under {design}", "the books do not balance: " + "; ".join(result["unbalanced"]))
+    return result
+
+
+def finish(machine: Machine, progress: Progress | None = None) -> None:
+    """Boot, run, drain; stops early if nothing can happen any more."""
+    clock = int(machine.header.clock_hz)
+    limit = round(BOOT_LIMIT_NS * clock / 1e9)
+    machine.run(cycles=limit, until=Phase.RUN)
+    if machine.phase < Phase.RUN:
+        return
+    total = int(machine.header.duration + machine.header.drain)
+    while machine.phase < Phase.END:
+        machine.run(cycles=max(total // CHUNKS, 1))
+        if machine.stop_reason not in (Stop.BUDGET, Stop.ENDED):
+            return
+        if progress is not None:
+            progress(min((machine.now - int(machine.header.started)) / total, 1.0))
+
+
+def violations(machine: Machine, result: dict[str, Any]) -> list[str]:
+    """What did not hold: lost interrupts, guests that failed, guests that never became ready."""
+    found = []
+    if result["lost"]:
+        names = ", ".join(f"{s['name']} {s['lost']}" for s in result["sources"] if s["lost"])
+        found.append(f"{result['lost']} interrupts lost ({names})")
+    found += result["failures"]
+    if machine.phase < Phase.RUN:
+        late = [n for n, e in zip(machine.labels.domains, machine.views[Table.DOMAIN], strict=True) if not e.ready]
+        found.append(f"never ready: {', '.join(late)}")
+    return found
+
+
+def compile_all(progress: Callable[[str], None] | None = None) -> float:
+    """Compile what a comparison needs, in this process, once; returns the seconds it took."""
+    began = time.perf_counter()
+    for design in ("native", "rhype", "xen-ppc"):
+        if progress is not None:
+            progress(design)
+        scenario = scenarios.with_overrides(scenarios.load("periodic"), ["duration_ms=1", "drain_ms=1"])
+        run(scenario, design)
+    return time.perf_counter() - began

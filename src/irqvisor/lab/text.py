@@ -1,0 +1,41 @@
+"""Numbers and lists as a person reads them. Times are microseconds with three significant digits."""
+
+from collections.abc import Sequence
+
+
+def us(ns: float) -> str:
+    """Nanoseconds as microseconds: ``0.123``, ``4.56``, ``78.9``, ``1,234``."""
+    value = ns / 1000
+    if value == 0:
+        return "0"
+    for below, digits in ((1, 3), (10, 2), (100, 1)):
+        if round(abs(value), digits) < below:
+            return f"{value:.{digits}f}"
+    return f"{value:,.0f}"
+
+
+def count(number: float) -> str:
+    """A whole number with thousands marked: ``36,544``."""
+    return f"{number:,.0f}"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share: ``27 %``, ``3.4 %``; never a bare 0 or 100 for what is only nearly so."""
+    if whole == 0:
+        return "0 %"
+    share = 100 * part / whole
+    if 0 < share < 10 or 99 < share < 100:
+        return f"{share:.2g} %" if share < 10 else f"{share:.1f} %".replace("100.0", "99.9")
+    return f"{share:.0f} %"
+
+
+def listing(items: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def plural(number: int, word: str) -> str:
+    """``1 interrupt``, ``3,026 interrupts``."""
+    return f"{count(number)} {word}" + ("" if number == 1 else "s")

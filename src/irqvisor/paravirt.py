@@ -1,0 +1,377 @@
+"""The paravirt board: how a machine is wired and how a guest is started (docs/reference/paravirt-board.md).
+
+`build` turns a `Config` - everything in cycles and bytes, nothing left to choose - into a machine whose guests are
+loaded and about to execute their first instruction. A domain's memory, from the top down: shared_info, device tree,
+work counters and rings; the kernel is at the bottom.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from irqvisor.spec.openpic import WINDOW_BYTES
+
+from irqvisor import tables
+from irqvisor.errors import ImageError
+from irqvisor.guest import devicetree
+from irqvisor.guest.image import Image
+from irqvisor.hv import loop
+from irqvisor.hv.dispatch import Design
+from irqvisor.hv.state import PortState
+from irqvisor.hw import openpic
+from irqvisor.hw.state import NEVER, NOBODY, Model, RegionKind
+from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
+from irqvisor.spec.papr import PRIORITY_NONE, XISR_SOURCES
+from irqvisor.spec.power_isa import HID0_HDICE, HID0_NAP, HID4_LPES0, LPCR_HDICE, LPCR_LPES0, MSR_HV, MSR_ME, MSR_SF
+from irqvisor.tables import Table
+
+PAGE = 4096
+DOORBELLS = 0xF000_0000
+DOORBELL_BYTES = 8
+BOARD = 0xF010_0000
+BOARD_BYTES = 0x1000
+PIC = 0xF804_0000
+RING_HEADER = 16
+RING_ALIGN = 64
+WORK_BYTES = 512
+FIRST_PORTS = 32
+"""Event-channel ports a domain starts with; more are allocated when it needs them."""
+EVENTS_PER_SOURCE = 4
+SPARE_EVENTS = 64
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What elementary steps cost, in cycles, and how fast the clocks run."""
+
+    clock_hz: int
+    tb_num: int
+    tb_den: int
+    timebase_hz: int
+    cpi: int
+    hv_cpi: int
+    exc_entry: int
+    exc_return: int
+    hcall_rt: int
+    world_switch_rt: int
+    pic_read: int
+    pic_write: int
+    phys_ipi: int
+    inject: int
+    switch_penalty: int
+    host_wakeup: int
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """A source and the line it drives. Times in cycles."""
+
+    name: str
+    domain: int
+    irq: int
+    level: bool
+    priority: int
+    slots: int
+    pcpu: int
+    kind: int
+    seed: int
+    period: int = 0
+    phase: int = 0
+    on: int = 0
+    off: int = 0
+    response: int = 0
+    depth: int = 0
+    arrivals: np.ndarray | None = None  # type: ignore[type-arg]
+
+
+@dataclass(frozen=True)
+class DomainConfig:
+    """A guest and where it runs."""
+
+    name: str
+    pcpu: int
+    image: Path
+    ram_bytes: int
+    loops: tuple[str, ...] = ()
+    compute_unit: int = 200
+    hold_units: int = 0
+    handler_work: int = 0
+    tick_hz: int = 0
+    misbehave: str = ""
+    privileged: bool = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """A machine, complete."""
+
+    design: Design
+    model: Model
+    costs: Costs
+    pcpus: int
+    domains: tuple[DomainConfig, ...]
+    sources: tuple[SourceConfig, ...]
+    slice: int
+    hdec_period: int
+    boost: bool
+    defects: int
+    start_at: int
+    duration: int
+    drain: int
+    labels: Labels = field(default_factory=Labels)
+
+    @property
+    def bare_metal(self) -> bool:
+        return self.design == Design.NATIVE
+
+    @property
+    def has_shared_info(self) -> bool:
+        return self.design == Design.XEN_PPC
+
+
+def ring_bytes(slots: int) -> int:
+    """Memory one ring takes."""
+    return -(-(RING_HEADER + 8 * slots) // RING_ALIGN) * RING_ALIGN
+
+
+@dataclass
+class Layout:
+    """Where things are in one domain, as guest real addresses."""
+
+    shared_info: int
+    tree: int
+    work: int
+    rings: dict[int, int]
+    free: int  # the kernel must end at or below this
+
+
+def lay_out(config: Config, d: int) -> Layout:
+    """Place a domain's data below the top of its memory."""
+    top = config.domains[d].ram_bytes
+    shared = top - PAGE
+    tree = shared - PAGE
+    place = tree - WORK_BYTES
+    work = place
+    rings = {}
+    for s, source in enumerate(config.sources):
+        if source.domain == d:
+            place -= ring_bytes(source.slots)
+            rings[s] = place
+    return Layout(shared, tree, work, rings, place // PAGE * PAGE)
+
+
+def build(config: Config) -> Machine:
+    """Make the machine and start its guests.
+
+    Raises:
+        ImageError: a guest does not fit, or is not for this board.
+    """
+    n_pirq = 1 + max((s.irq for s in config.sources), default=0)
+    n = len(config.domains)
+    arrivals = [s.arrivals for s in config.sources if s.arrivals is not None]
+    ram_bytes = sum(d.ram_bytes for d in config.domains)
+    state = tables.allocate(
+        {
+            Table.HEADER: 1,
+            Table.PCPU: config.pcpus,
+            Table.CONTEXT: n,
+            Table.REGION: n * REGIONS,
+            Table.PIC: 1,
+            Table.PIC_CPU: config.pcpus,
+            Table.PIC_SOURCE: n_pirq + openpic.INTERNAL_SOURCES,
+            Table.EVENT: EVENTS_PER_SOURCE * len(config.sources)
+            + sum(s.depth for s in config.sources)
+            + 8 * config.pcpus
+            + SPARE_EVENTS,
+            Table.SOURCE: len(config.sources),
+            Table.ARRIVAL: sum(len(a) for a in arrivals),
+            Table.DOMAIN: n,
+            Table.VCPU: n,
+            Table.PORT: FIRST_PORTS * n if config.has_shared_info else 0,
+            Table.PIRQ: n_pirq,
+            Table.REQUEST: 1,
+            Table.OBSERVED: 1,
+            Table.PCPU_COUNT: config.pcpus,
+            Table.CONTEXT_COUNT: n,
+            Table.DOMAIN_COUNT: n,
+            Table.JOURNEY: len(config.sources),
+            Table.POSTED: sum(s.slots for s in config.sources),
+            Table.CODEMAP: -(-ram_bytes // PAGE),
+        }
+    )
+    machine = Machine(state, np.zeros(ram_bytes, np.uint8), config.labels, new_code(FIRST_CODE_PAGES))
+    _header(machine, config, n_pirq)
+    _pcpus(machine, config)
+    layouts = _domains(machine, config)
+    _sources(machine, config, layouts)
+    _guests(machine, config, layouts)
+    watch_pages(machine.state)
+    loop.prepare(machine.arrays)
+    return machine
+
+
+REGIONS = 4
+"""Regions of a domain: RAM, doorbells, board registers, and the controller on bare metal."""
+
+
+def _header(machine: Machine, config: Config, n_pirq: int) -> None:
+    h = machine.header
+    costs = config.costs
+    h.design, h.n_pcpu, h.n_pirq = int(config.design), config.pcpus, n_pirq
+    h.n_context = h.n_domain = h.unready = len(config.domains)
+    h.n_source = len(config.sources)
+    h.clock_hz, h.tb_num, h.tb_den, h.cpi, h.hv_cpi = costs.clock_hz, costs.tb_num, costs.tb_den, costs.cpi, costs.hv_cpi
+    h.exc_entry, h.exc_return, h.hcall_rt = costs.exc_entry, costs.exc_return, costs.hcall_rt
+    h.world_switch_rt, h.switch_penalty, h.host_wakeup = costs.world_switch_rt, costs.switch_penalty, costs.host_wakeup
+    h.pic_read, h.pic_write, h.phys_ipi, h.inject = costs.pic_read, costs.pic_write, costs.phys_ipi, costs.inject
+    h.quantum = max(costs.phys_ipi, 1)
+    h.slice, h.hdec_period, h.boost, h.defects = config.slice, config.hdec_period, int(config.boost), config.defects
+    h.start_at, h.duration, h.drain = config.start_at, config.duration, config.drain
+    h.event_capacity = len(machine.views[Table.EVENT])
+
+
+def _pcpus(machine: Machine, config: Config) -> None:
+    for p, pc in enumerate(machine.views[Table.PCPU]):
+        pc.model = int(config.model)
+        pc.hypervisor = int(not config.bare_metal)
+        pc.context = pc.loaded = NOBODY
+        pc.hdec_at = NEVER
+        pc.resched = 1
+        if config.bare_metal:
+            pc.resched = 0
+            for d, domain in enumerate(config.domains):
+                if domain.pcpu == p:
+                    pc.context = pc.loaded = d
+
+
+def _domains(machine: Machine, config: Config) -> list[Layout]:
+    layouts = []
+    ram = 0
+    ports = machine.views[Table.PORT]
+    regions = machine.views[Table.REGION]
+    for d, domain in enumerate(config.domains):
+        layout = lay_out(config, d)
+        layouts.append(layout)
+        e = machine.views[Table.DOMAIN][d]
+        e.alive, e.vcpu, e.ram, e.ram_bytes = 1, d, ram, domain.ram_bytes
+        e.shared = ram + layout.shared_info if config.has_shared_info else NOBODY
+        e.work, e.loops, e.privileged = ram + layout.work, len(domain.loops), int(domain.privileged)
+        if config.has_shared_info:
+            e.port, e.ports = FIRST_PORTS * d, FIRST_PORTS
+            ports[FIRST_PORTS * d].state = PortState.RESERVED
+        first = REGIONS * d
+        wired = [
+            (0, domain.ram_bytes, RegionKind.RAM, ram),
+            (DOORBELLS, DOORBELL_BYTES * max(len(config.sources), 1), RegionKind.DOORBELL, 0),
+            (BOARD, BOARD_BYTES, RegionKind.BOARD, 0),
+        ]
+        if config.bare_metal:
+            wired.append((PIC, WINDOW_BYTES, RegionKind.PIC, 0))
+        for k, (base, size, kind, offset) in enumerate(wired):
+            r = regions[first + k]
+            r.start, r.bytes, r.kind, r.ram = base, size, int(kind), offset
+        _context(machine, config, d, ram, first, len(wired))
+        v = machine.views[Table.VCPU][d]
+        v.domain, v.pcpu, v.mfrr, v.timer = d, domain.pcpu, PRIORITY_NONE, NEVER
+        v.running = int(config.bare_metal)
+        ram += domain.ram_bytes
+    return layouts
+
+
+def _context(machine: Machine, config: Config, d: int, ram: int, region: int, regions: int) -> None:
+    """Entry state: everything zero but the device tree's address; bare metal starts in hypervisor state."""
+    c = machine.views[Table.CONTEXT][d]
+    c.win_base, c.win_size, c.region, c.regions = ram, config.domains[d].ram_bytes, region, regions
+    c.lpid, c.pcpu, c.pir = d, config.domains[d].pcpu, config.domains[d].pcpu
+    c.msr = MSR_SF | MSR_HV | MSR_ME if config.bare_metal else 0
+    c.hid0 = HID0_NAP if config.bare_metal else HID0_HDICE
+    if config.bare_metal:
+        c.hid4, c.lpcr = HID4_LPES0, LPCR_LPES0
+    else:
+        c.lpcr = LPCR_HDICE
+
+
+def _sources(machine: Machine, config: Config, layouts: list[Layout]) -> None:
+    pirqs = machine.views[Table.PIRQ]
+    for r in pirqs:
+        r.domain = r.source = NOBODY
+        r.priority = PRIORITY_NONE
+    posted = first = 0
+    times = machine.views[Table.ARRIVAL]
+    for s, source in enumerate(config.sources):
+        e = machine.views[Table.SOURCE][s]
+        e.kind, e.level, e.irq, e.context, e.lpid = source.kind, int(source.level), source.irq, source.domain, source.domain
+        e.ring = int(machine.views[Table.DOMAIN][source.domain].ram) + layouts[source.domain].rings[s]
+        e.slots, e.posted = source.slots, posted
+        posted += source.slots
+        e.period, e.phase, e.on, e.off = source.period, source.phase, source.on, source.off
+        e.response, e.depth, e.rng = source.response, source.depth, source.seed
+        e.due = NEVER
+        if source.arrivals is not None:
+            e.first, e.arrivals = first, len(source.arrivals)
+            times.at[first : first + len(source.arrivals)] = source.arrivals
+            first += len(source.arrivals)
+        r = pirqs[source.irq]
+        r.domain, r.source, r.level = source.domain, s, int(source.level)
+        r.priority, r.pcpu = source.priority, source.pcpu
+
+
+def _guests(machine: Machine, config: Config, layouts: list[Layout]) -> None:
+    for d, domain in enumerate(config.domains):
+        program = Image.load(domain.image)
+        layout = layouts[d]
+        start = int(machine.views[Table.DOMAIN][d].ram)
+        _put(machine, start, program.place(layout.free))
+        tree = devicetree.build(_tree(config, d, layout))
+        if len(tree) > PAGE:
+            raise ImageError(domain.name, f"a device tree of {len(tree)} bytes", f"at most {PAGE}", "fewer sources")
+        _put(machine, start + layout.tree, tree)
+        c = machine.views[Table.CONTEXT][d]
+        c.nip = program.entry
+        c.gpr[3] = layout.tree
+        machine.labels.symbols.append(list(program.symbols))
+
+
+def _put(machine: Machine, at: int, data: bytes) -> None:
+    machine.ram[at : at + len(data)] = np.frombuffer(data, np.uint8)
+
+
+FRONT_ENDS: dict[Design, devicetree.FrontEnd] = {
+    Design.NATIVE: "native",
+    Design.RHYPE: "rhype",
+    Design.XEN_PPC: "xen",
+}
+
+
+def _tree(config: Config, d: int, layout: Layout) -> devicetree.BoardTree:
+    domain = config.domains[d]
+    base = XISR_SOURCES if config.design == Design.RHYPE else 0
+    return devicetree.BoardTree(
+        ram_bytes=domain.ram_bytes,
+        timebase_hz=config.costs.timebase_hz,
+        sources=tuple(
+            devicetree.BoardSource(
+                number=s,
+                ring=layout.rings[s],
+                bytes=RING_HEADER + 8 * source.slots,
+                doorbell=DOORBELLS + DOORBELL_BYTES * s,
+                slots=source.slots,
+                irq=base + source.irq,
+                level=source.level,
+                label=source.name,
+                priority=source.priority,
+            )
+            for s, source in enumerate(config.sources)
+            if source.domain == d
+        ),
+        work=layout.work,
+        compute_loops=len(domain.loops),
+        compute_unit=domain.compute_unit,
+        hold_units=domain.hold_units,
+        handler_work=domain.handler_work,
+        tick_hz=domain.tick_hz,
+        misbehave=domain.misbehave,
+        bootargs=domain.name,
+        front_end=FRONT_ENDS[config.design],
+        shared_info=layout.shared_info if config.has_shared_info else None,
+    )

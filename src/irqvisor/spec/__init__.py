@@ -1,0 +1,1 @@
+"""What the books say: numbers and pure functions, no state, one file per book."""

@@ -1,0 +1,87 @@
+"""Xen's public interface as the PowerPC port used it (xen/include/public, 2008): layouts, operations, errors.
+
+Offsets are for a 64-bit big-endian guest. Port p is bit p % 64, counted from the least significant, of the
+big-endian doubleword p // 64; the selector covers doublewords the same way.
+"""
+
+# shared_info: one 4 KiB page
+SHARED_INFO_BYTES = 4096
+VCPU_INFO_BYTES = 48
+UPCALL_PENDING = 0  # u8 in vcpu_info; any non-zero value means pending
+UPCALL_MASK = 1  # u8; not used on PowerPC: MSR[EE] is the mask
+PENDING_SEL = 8  # u64
+EVTCHN_PENDING = 1536  # 64 u64
+EVTCHN_MASK = 2048  # 64 u64
+BOOT_TIMEBASE = 2576  # u64
+PORTS_2L = 4096
+UPCALL_PENDING_BIT = 1 << 56  # evtchn_upcall_pending, seen as part of the doubleword at vcpu_info
+
+# Hypercalls: r3 = number | MARK
+MARK = -(1 << 16)
+HC_SET_TIMER_OP = 15
+HC_XEN_VERSION = 17
+HC_CONSOLE_IO = 18
+HC_VCPU_OP = 24
+HC_SCHED_OP = 29
+HC_SCHED_OP_OLD = 6  # the same call under its older number
+HC_EVENT_CHANNEL_OP = 32
+HC_PHYSDEV_OP = 33
+XENCOMM_INLINE = -(1 << 63)  # a handle with this bit is a guest real address
+
+# event_channel_op
+EVTCHNOP_BIND_INTERDOMAIN = 0
+EVTCHNOP_BIND_VIRQ = 1
+EVTCHNOP_BIND_PIRQ = 2
+EVTCHNOP_CLOSE = 3
+EVTCHNOP_SEND = 4
+EVTCHNOP_STATUS = 5
+EVTCHNOP_ALLOC_UNBOUND = 6
+EVTCHNOP_BIND_IPI = 7
+EVTCHNOP_BIND_VCPU = 8
+EVTCHNOP_UNMASK = 9
+EVTCHNOP_RESET = 10
+BIND_PIRQ_WILL_SHARE = 1
+DOMID_SELF = 0x7FF0
+NR_VIRQS = 24
+NR_PIRQS = 256
+
+# sched_op
+SCHEDOP_YIELD = 0
+SCHEDOP_BLOCK = 1
+SCHEDOP_SHUTDOWN = 2
+SCHEDOP_POLL = 3
+SHUTDOWN_POWEROFF = 0
+SHUTDOWN_CRASH = 3
+POLL_MAX_PORTS = 128
+
+# physdev_op
+PHYSDEVOP_IRQ_STATUS_QUERY = 5
+PHYSDEVOP_EOI = 12
+IRQ_STATUS_NEEDS_EOI = 1
+IRQ_STATUS_SHARED = 2
+
+# vcpu_op
+VCPUOP_SET_PERIODIC_TIMER = 6
+VCPUOP_STOP_PERIODIC_TIMER = 7
+VCPUOP_SET_SINGLESHOT_TIMER = 8
+VCPUOP_STOP_SINGLESHOT_TIMER = 9
+VCPUOP_IS_UP = 3
+
+# console_io and xen_version
+CONSOLEIO_WRITE = 0
+CONSOLEIO_READ = 1
+XENVER_VERSION = 0
+XEN_VERSION_3_2 = (3 << 16) | 2
+
+# errno, returned negative
+EPERM = 1
+ENOENT = 2
+ESRCH = 3
+ENOMEM = 12
+EFAULT = 14
+EBUSY = 16
+EEXIST = 17
+EINVAL = 22
+ENOSPC = 28
+ENOSYS = 38
+ETIME = 62

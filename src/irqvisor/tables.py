@@ -1,0 +1,209 @@
+"""The machine is one buffer: tables of records behind a directory.
+
+A machine's state is a single array of bytes. It begins with a directory, one (offset, length) pair a table, and
+holds each table as consecutive records. So a snapshot is one copy, a fork is one copy, equality is equality of
+bytes, and compiled functions carry one array instead of twenty. Lengths come from the scenario and are data: the
+compiled code never depends on them.
+
+Modules that own state declare their record and get an accessor::
+
+    VCPU = np.dtype([("runnable", "i8"), ...])
+    vcpu = table(Table.VCPU, VCPU)      # in compiled code: v = vcpu(m, 3); v.runnable = 1
+
+What an accessor returns is a reference into the buffer, in compiled code and in plain Python alike. With
+``NUMBA_BOUNDSCHECK=1`` compiled accessors check the index.
+"""
+
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from irqvisor._jit import BOUNDSCHECK, NOJIT
+
+ALIGN = 64
+"""Tables begin at multiples of this many bytes: a cache line, so that no two tables share one."""
+
+
+class Table(IntEnum):
+    """Every table of a machine, in buffer order. Behaviour first, then observation, then caches."""
+
+    HEADER = 0
+    PCPU = 1
+    CONTEXT = 2
+    REGION = 3
+    PIC = 4
+    PIC_CPU = 5
+    PIC_SOURCE = 6
+    EVENT = 7
+    SOURCE = 8
+    ARRIVAL = 9
+    DOMAIN = 10
+    VCPU = 11
+    PORT = 12
+    PIRQ = 13
+    REQUEST = 14
+    OBSERVED = 15
+    PCPU_COUNT = 16
+    CONTEXT_COUNT = 17
+    DOMAIN_COUNT = 18
+    JOURNEY = 19
+    POSTED = 20
+    LOG = 21
+    CODEMAP = 22
+
+
+FIRST_OBSERVATION = Table.REQUEST
+"""Tables from here on say what was seen; they never change what happens, and digests leave them out."""
+
+FIRST_CACHE = Table.CODEMAP
+"""Tables from here on can be rebuilt from the rest."""
+
+DIRECTORY_BYTES = 16 * len(Table)
+
+CODE = np.dtype(
+    [
+        ("op", "u2"),  # dense operation id of hw/ops.py; 0 = not decoded yet
+        ("t", "u1"),  # target register, 0..31
+        ("a", "u1"),  # first operand register; 32 reads as zero
+        ("c", "u1"),  # second operand register; 32 reads as zero
+        ("x", "u1"),  # a small extra field: CR field, BO, mask ...
+        ("imm", "i8"),  # immediate, added to the second operand
+    ],
+    align=True,
+)
+"""One decoded instruction word."""
+
+
+class Arrays(NamedTuple):
+    """What compiled functions receive as ``m``: all of a machine, and nothing else."""
+
+    state: np.ndarray[Any, Any]  # u1, the buffer that this module lays out
+    ram: np.ndarray[Any, Any]  # u1, guest memory, domain after domain
+    code: np.ndarray[Any, Any]  # CODE, decoded pages; a cache
+
+
+DTYPES: dict[Table, np.dtype[Any]] = {}
+"""Filled by `table`: the record of each table."""
+
+
+def table(number: Table, dtype: np.dtype[Any]) -> Any:
+    """Declare a table; returns its accessor ``(m, index) -> record reference``, for compiled code and plain Python."""
+    clash = [name for name in dtype.names or () if hasattr(np.void, name)]
+    if clash:  # in plain Python a record's attribute would be NumPy's
+        raise NameError(f"table {number.name}: NumPy's records have attributes called {', '.join(clash)}")
+    DTYPES[number] = dtype
+    return _plain(number) if NOJIT else _compiled(number, dtype)
+
+
+def _plain(number: Table) -> Any:
+    def at(m: Arrays, index: int) -> Any:
+        return m.state.table(number)[index]  # type: ignore[attr-defined]  # a `Buffer`, see `arrays`
+
+    return at
+
+
+def _compiled(number: Table, dtype: np.dtype[Any]) -> Any:
+    import numba
+    from numba import types
+    from numba.extending import intrinsic
+
+    record = numba.from_dtype(dtype)
+    size = dtype.itemsize
+    slot = 2 * int(number)
+
+    @intrinsic
+    def at(typingctx: Any, m: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            int64 = context.get_value_type(types.int64)
+            state = builder.extract_value(args[0], 0)
+            base = context.make_array(signature.args[0].types[0])(context, builder, state).data
+            directory = builder.bitcast(base, int64.as_pointer())
+            offset = builder.load(builder.gep(directory, [context.get_constant(types.intp, slot)]))
+            if BOUNDSCHECK:
+                length = builder.load(builder.gep(directory, [context.get_constant(types.intp, slot + 1)]))
+                with builder.if_then(builder.icmp_unsigned(">=", args[1], length), likely=False):
+                    message = (f"no record of that index in table {number.name}",)
+                    context.call_conv.return_user_exc(builder, IndexError, message)
+            at_byte = builder.add(offset, builder.mul(args[1], context.get_constant(types.int64, size)))
+            return builder.bitcast(builder.gep(base, [at_byte]), context.get_value_type(record))
+
+        return record(m, types.int64), codegen
+
+    return at
+
+
+class Buffer(np.ndarray[Any, Any]):
+    """The state buffer in plain Python mode: remembers its tables, so that an access is one look-up."""
+
+    def table(self, number: Table) -> np.ndarray[Any, Any]:
+        known = self.__dict__.setdefault("known", {})
+        if number not in known:
+            known[number] = view(np.asarray(self), number)
+        return known[number]  # type: ignore[no-any-return]
+
+
+def view(state: np.ndarray[Any, Any], number: Table) -> np.ndarray[Any, Any]:
+    """The records of one table, as a recarray over the buffer (no copy)."""
+    offset, length = (int(x) for x in state[16 * number : 16 * number + 16].view(np.int64))
+    dtype = DTYPES[number]
+    return state[offset : offset + length * dtype.itemsize].view(dtype).view(np.recarray)
+
+
+class Views:
+    """Python's side of a state buffer: ``views[Table.PCPU][0].now``. Records are references, as in compiled code."""
+
+    def __init__(self, state: np.ndarray[Any, Any]) -> None:
+        self._state = state
+        self._known: dict[Table, np.ndarray[Any, Any]] = {}
+
+    def __getitem__(self, number: Table) -> np.ndarray[Any, Any]:
+        if number not in self._known:
+            self._known[number] = view(self._state, number)
+        return self._known[number]
+
+
+def lengths(state: np.ndarray[Any, Any]) -> dict[Table, int]:
+    """How many records each table of a buffer has."""
+    directory = state[:DIRECTORY_BYTES].view(np.int64)
+    return {number: int(directory[2 * number + 1]) for number in Table}
+
+
+def grown(state: np.ndarray[Any, Any], number: Table, length: int) -> np.ndarray[Any, Any]:
+    """A copy of a buffer with one table longer; the new records are zero."""
+    wanted = lengths(state)
+    wanted[number] = length
+    fresh = allocate(wanted)
+    for each, count in lengths(state).items():
+        view(fresh, each)[:count] = view(state, each)
+    return fresh
+
+
+def allocate(lengths: dict[Table, int]) -> np.ndarray[Any, Any]:
+    """A zeroed buffer with the given number of records in each table (absent: none). The only maker of machines."""
+    offset = _aligned(DIRECTORY_BYTES)
+    directory = np.zeros(2 * len(Table), np.int64)
+    for number in Table:
+        directory[2 * number] = offset
+        directory[2 * number + 1] = lengths.get(number, 0)
+        offset = _aligned(offset + lengths.get(number, 0) * DTYPES[number].itemsize)
+    state = np.zeros(offset, np.uint8)
+    state[:DIRECTORY_BYTES] = directory.view(np.uint8)
+    return state
+
+
+def behaviour(state: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The part of the buffer that decides what happens next: all that a digest covers, beside memory."""
+    end = int(state[16 * FIRST_OBSERVATION : 16 * FIRST_OBSERVATION + 8].view(np.int64)[0])
+    return state[:end]
+
+
+def arrays(state: np.ndarray[Any, Any], ram: np.ndarray[Any, Any], code: np.ndarray[Any, Any]) -> Arrays:
+    """The value that compiled functions take as ``m``."""
+    if NOJIT:
+        return Arrays(state.view(Buffer), ram, code.view(np.recarray))
+    return Arrays(state, ram, code)
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // ALIGN) * ALIGN

@@ -1,0 +1,156 @@
+"""Guest images: what is loaded, where, and what is refused."""
+
+import struct
+
+import pytest
+
+from irqvisor.errors import ImageError
+from irqvisor.guest.image import BUNDLED, Image
+
+EM_PPC, EM_PPC64, EM_X86_64 = 20, 21, 62
+LOADS = 1
+EXECUTES = 5
+HEADER_BYTES = 64
+
+
+def elf(*, machine=EM_PPC64, bits=64, little=False, entry=0x1000, address=0x1000, code=b"\x60\0\0\0" * 4, memory=0x40):
+    """A minimal ELF file of one segment."""
+    order = "<" if little else ">"
+    ident = b"\x7fELF" + bytes([2 if bits == 64 else 1, 1 if little else 2, 1]) + bytes(9)
+    word = "Q" if bits == 64 else "I"
+    size, program_size = (HEADER_BYTES, 56) if bits == 64 else (52, 32)
+    head = struct.pack(f"{order}HHI{word * 3}I6H", 2, machine, 1, entry, size, 0, 2, size, program_size, 1, 64, 0, 0)
+    if bits == 64:
+        program = struct.pack(
+            f"{order}IIQQQQQQ", LOADS, EXECUTES, size + program_size, address, address, len(code), memory, 4
+        )
+    else:
+        program = struct.pack(
+            f"{order}8I", LOADS, size + program_size, address, address, len(code), memory, EXECUTES, 4
+        )
+    return ident + head + program + code
+
+
+def test_an_elf_file_becomes_segments_and_an_entry():
+    image = Image.from_elf(elf())
+    assert image.entry == 0x1000
+    assert [(s.address, s.data, s.memory_bytes) for s in image.segments] == [(0x1000, b"\x60\0\0\0" * 4, 0x40)]
+    assert (image.start, image.end) == (0x1000, 0x1040)
+
+
+def test_placed_memory_begins_at_zero_and_is_zero_where_the_image_has_nothing():
+    memory = Image.from_elf(elf()).place(0x2000)
+    assert len(memory) == 0x1040
+    assert memory[:0x1000] == bytes(0x1000)
+    assert memory[0x1000:0x1010] == b"\x60\0\0\0" * 4
+    assert memory[0x1010:] == bytes(0x30)
+
+
+def test_an_image_can_be_placed_above_where_it_was_linked():
+    assert Image.from_elf(elf()).place(0x8000, at=0x4000)[0x5000:0x5004] == b"\x60\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("data", "found", "expected"),
+    [
+        (b"MZ\x90\0", "does not begin as an ELF file (first bytes 4d 5a 90 00)", "7f 45 4c 46"),
+        (b"", "does not begin as an ELF file (first bytes missing)", "7f 45 4c 46"),
+        (elf(machine=EM_X86_64), "is for machine EM_X86_64", "EM_PPC64"),
+        (elf(machine=EM_PPC, bits=32), "is a 32-bit ELF file", "a 64-bit one"),
+        (elf(little=True), "is little-endian", "big-endian"),
+        (elf(entry=0x3000), "entry 0x3000", "a multiple of 4 in 0x1000..0x1040"),
+        (elf(entry=0x1002), "entry 0x1002", "a multiple of 4 in 0x1000..0x1040"),
+        (elf()[:-8], "ends within its segment at 0x1000", "a complete file"),
+    ],
+)
+def test_what_is_no_image_for_this_machine_is_refused_with_the_reason(data, found, expected):
+    with pytest.raises(ImageError) as error:
+        Image.from_elf(data, name="kernel.elf")
+    assert (error.value.where, error.value.found, error.value.expected) == ("kernel.elf", found, expected)
+
+
+@pytest.mark.parametrize("length", [5, 16, 40, 63, 64, 80, 119])
+def test_a_truncated_file_is_refused_and_nothing_else_happens(length):
+    with pytest.raises(ImageError):
+        Image.from_elf(elf()[:length])
+
+
+def test_an_elf_file_without_segments_is_refused():
+    data = bytearray(elf())
+    data[56:58] = b"\0\0"  # e_phnum
+    with pytest.raises(ImageError, match="has nothing to load"):
+        Image.from_elf(bytes(data))
+
+
+def test_an_image_that_does_not_fit_says_by_how_much():
+    with pytest.raises(ImageError, match="ends at 0x1040; expected an end within 0x1000, the 4 KiB of its domain"):
+        Image.from_elf(elf()).place(0x1000)
+
+
+def test_raw_bytes_are_loaded_where_they_are_told_and_started_at_their_first(tmp_path):
+    path = tmp_path / "loop.bin"
+    path.write_bytes(b"\x48\0\0\0")
+    image = Image.load(path, address=0x100)
+    assert (image.entry, image.place(0x1000)[0x100:]) == (0x100, b"\x48\0\0\0")
+    assert image.symbols == ()
+
+
+def test_a_raw_image_may_start_elsewhere_but_only_inside():
+    assert Image.from_raw(bytes(8), address=0x100, entry=0x104).entry == 0x104
+    with pytest.raises(ImageError, match="entry 0x108"):
+        Image.from_raw(bytes(8), address=0x100, entry=0x108)
+    with pytest.raises(ImageError, match="is empty"):
+        Image.from_raw(b"")
+
+
+def test_load_recognises_an_elf_file_by_its_first_bytes(tmp_path):
+    path = tmp_path / "kernel"
+    path.write_bytes(elf())
+    assert Image.load(path).entry == 0x1000
+
+
+def test_a_missing_file_is_an_image_error(tmp_path):
+    with pytest.raises(ImageError, match=r"cannot be read \(No such file or directory\)"):
+        Image.load(tmp_path / "no.elf")
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_bundled_kernel_fits_in_32_kib_and_starts_at_its_first_function(name):
+    image = Image.bundled(name)
+    assert image.start == 0
+    assert image.end <= 32 * 1024
+    assert image.describe(image.entry) == "_start"
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_bundled_kernel_writes_to_no_page_that_holds_code(name):
+    code, data = Image.bundled(name).segments
+    assert code.executable
+    assert not data.executable
+    assert code.end <= data.address
+    assert data.address % 4096 == 0
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_bundled_kernel_names_what_a_trace_shows(name):
+    image = Image.bundled(name)
+    assert image.address_of("vector_external") == 0x500
+    for function in ("external_interrupt", "compute_unit", "idle", "kernel_main", "tick_interrupt"):
+        address = image.address_of(function)
+        assert image.describe(address) == function
+        assert image.describe(address + 8) == f"{function}+0x8"
+    assert not image.symbol_at(image.address_of("ticks")).is_function
+
+
+def test_an_address_that_belongs_to_nothing_is_shown_as_a_number():
+    image = Image.bundled("native")
+    assert image.symbol_at(image.end + 0x1000) is None
+    assert image.describe(0x100000) == "0x100000"
+    assert Image.from_raw(bytes(4)).describe(0) == "0x0000"
+
+
+def test_a_misspelt_symbol_or_image_gets_a_hint():
+    with pytest.raises(ImageError, match='did you mean "compute_unit"'):
+        Image.bundled("native").address_of("compute_unt")
+    with pytest.raises(ImageError, match='did you mean "xen-ppc"'):
+        Image.bundled("xenppc")
