@@ -50,28 +50,23 @@ void front_init(void)
 }
 
 /*
- * Clear MASK, then look at PENDING: an event that came while masked left no selector bit. Only this vCPU writes MASK, and
- * only with interrupts off, so a plain store will do.
+ * Let a port's events in: clear MASK, then look at PENDING, for an event that came while it was masked left no selector
+ * bit. Only this vCPU writes MASK, and only with interrupts off, so a plain store will do.
  */
-static inline void unmask(volatile u64 *mask, u64 bit)
-{
-    volatile u64 *pending = mask - EVENT_WORDS;
-
-    *mask &= ~bit;
-    barrier();
-    if (UNLIKELY(*pending & bit)) {
-        u64 word_bit = 1UL << (pending - shared->pending);
-        if (!(atomic_set(&shared->vcpu[0].selector, word_bit) & word_bit))
-            shared->vcpu[0].upcall_pending = 1;
-    }
-}
-
 static void listen(u32 port, u64 irq)
 {
+    u64 word = port / PORTS_PER_WORD;
+    u64 bit = 1UL << port % PORTS_PER_WORD;
+
     if (port >= PORTS)
         give_up(EXIT_SETUP, "port out of range", port);
     irq_of_port[port] = (u8)irq;
-    unmask(&shared->mask[port / PORTS_PER_WORD], 1UL << port % PORTS_PER_WORD);
+    shared->mask[word] &= ~bit;
+    barrier();
+    if (shared->pending[word] & bit) {
+        atomic_set(&shared->vcpu[0].selector, 1UL << word);
+        shared->vcpu[0].upcall_pending = 1;
+    }
 }
 
 void front_register(u64 irq)
@@ -84,7 +79,6 @@ void front_register(u64 irq)
         give_up(EXIT_SETUP, "bind_pirq refused", source->irq);
     if (xen_call(XEN_PHYSDEV_OP, PHYSDEVOP_IRQ_STATUS_QUERY, handle(&query)) != 0)
         give_up(EXIT_SETUP, "irq_status_query refused", source->irq);
-    source->mask = &shared->mask[bind.port / PORTS_PER_WORD];
     source->bit = 1UL << bind.port % PORTS_PER_WORD;
     source->eoi_irq = (u32)source->irq;
     source->eoi_argument = query.flags & IRQ_STATUS_NEEDS_EOI ? handle(&source->eoi_irq) : 0;
@@ -95,39 +89,54 @@ void front_ready(void)
 {
 }
 
-/* Only ports that are bound are ever unmasked, so every port found here is in irq_of_port. */
-INLINE u64 get_irq(struct scan *scan)
+/*
+ * The next word that has something to handle; 0: there is none. Only ports that are bound are ever unmasked, so every
+ * port found here has its name in irq_of_port.
+ */
+static inline int next_word(struct scan *scan)
 {
-    while (scan->ready == 0) {
+    do {
         if (scan->selector == 0) {
             if (!shared->vcpu[0].upcall_pending)
-                return NO_IRQ;
+                return 0;
             shared->vcpu[0].upcall_pending = 0;
             barrier();
             scan->selector = atomic_exchange(&shared->vcpu[0].selector, 0);
-            continue;
+            if (UNLIKELY(scan->selector == 0))
+                continue;
         }
-        scan->word = lowest(scan->selector);
+        u64 word = lowest(scan->selector);
         scan->selector &= scan->selector - 1;
-        scan->ready = shared->pending[scan->word] & ~shared->mask[scan->word];
-    }
+        scan->pending = &shared->pending[word];
+        scan->irqs = &irq_of_port[word * PORTS_PER_WORD];
+        scan->ready = scan->pending[0] & ~scan->pending[EVENT_WORDS];
+    } while (UNLIKELY(scan->ready == 0));
+    return 1;
+}
+
+u64 get_irq(struct scan *scan)
+{
+    if (scan->ready == 0 && !next_word(scan))
+        return NO_IRQ;
 
     u64 bit = scan->ready & -scan->ready;
-    u64 irq = irq_of_port[scan->word * PORTS_PER_WORD + lowest(bit)];
+    u64 irq = scan->irqs[lowest(bit)];
 
     scan->ready ^= bit;
     if (irq < MAX_SOURCES && sources[irq].eoi_argument)
-        *sources[irq].mask |= bit;
-    atomic_clear(&shared->pending[scan->word], bit);
+        scan->pending[EVENT_WORDS] |= bit;
+    atomic_clear(scan->pending, bit);
     return irq;
 }
 
-INLINE void eoi(u64 irq, struct scan *scan)
+/* An event that came while the port was masked is found by looking after unmasking, and handled in this same trip. */
+void eoi(u64 irq, struct scan *scan)
 {
-    (void)scan;
     if (irq < MAX_SOURCES && sources[irq].eoi_argument) {
         xen_call(XEN_PHYSDEV_OP, PHYSDEVOP_EOI, sources[irq].eoi_argument);
-        unmask(sources[irq].mask, sources[irq].bit);
+        scan->pending[EVENT_WORDS] &= ~sources[irq].bit;
+        barrier();
+        scan->ready |= *scan->pending & sources[irq].bit;
     }
 }
 

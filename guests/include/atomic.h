@@ -29,18 +29,16 @@ static inline void atomic_clear(volatile u64 *word, u64 bits)
                      : "cr0", "memory");
 }
 
-/* Set bits, return the whole word as it was. */
-static inline u64 atomic_set(volatile u64 *word, u64 bits)
+static inline void atomic_set(volatile u64 *word, u64 bits)
 {
-    u64 old, value;
-    __asm__ volatile("1: ldarx %0,0,%2\n"
-                     "   or %1,%0,%3\n"
-                     "   stdcx. %1,0,%2\n"
+    u64 value;
+    __asm__ volatile("1: ldarx %0,0,%1\n"
+                     "   or %0,%0,%2\n"
+                     "   stdcx. %0,0,%1\n"
                      "   bne- 1b"
-                     : "=&r"(old), "=&r"(value)
+                     : "=&r"(value)
                      : "r"(word), "r"(bits)
                      : "cr0", "memory");
-    return old;
 }
 
 #endif

@@ -12,10 +12,11 @@
  * for different front ends; it lives in registers, because everything is linked as one module.
  */
 struct scan {
-    u64 xirr;     /* rhype: what H_XIRR answered, for H_EOI */
-    u64 selector; /* xen-ppc: words of the bitmap still to look at */
-    u64 word;     /* xen-ppc: the word being looked at ... */
-    u64 ready;    /* ... and its ports still to handle */
+    u64 xirr;              /* rhype: what H_XIRR answered, for H_EOI */
+    u64 selector;          /* xen-ppc: words of the bitmap still to look at */
+    volatile u64 *pending; /* xen-ppc: the word being looked at, */
+    u64 ready;             /* ... its ports still to handle, */
+    const u8 *irqs;        /* ... and what they are called here */
 };
 
 /* At boot, MSR[EE]=0: put the interrupt controller, or the page shared with the hypervisor, into a known state. */

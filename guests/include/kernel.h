@@ -24,16 +24,15 @@ struct source {
     volatile u64 *doorbell; /* store: how many items are consumed */
     u64 tail;               /* items consumed */
     u64 eoi_argument;       /* xen-ppc: what PHYSDEVOP_eoi is called with; 0: its hypervisor need not hear of the end */
-    volatile u64 *mask;     /* xen-ppc: the word of the mask that its event channel is in ... */
-    u64 bit;                /* ... and its bit there */
-
+    u64 bit;                /* xen-ppc: of its event channel, in its word of the bitmaps */
     u64 level;              /* 1 level, 0 edge */
+
     u64 irq;                /* PIC input, XISR or pirq */
     u64 slots;
     u64 priority;           /* XICS sense: 0 most favoured; 5 is a device's default */
     u64 number;             /* the machine's number of this source */
     u32 eoi_irq;            /* xen-ppc: in memory, where the hypervisor reads it */
-    u32 padding[5];
+    u32 padding[7];
 };
 _Static_assert(sizeof(struct source) == 128, "an index becomes an address by one shift");
 

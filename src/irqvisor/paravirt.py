@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from irqvisor.spec.openpic import WINDOW_BYTES
 
 from irqvisor import tables
 from irqvisor.errors import ImageError
@@ -21,6 +20,7 @@ from irqvisor.hv.state import PortState
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NEVER, NOBODY, Model, RegionKind
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
+from irqvisor.spec.openpic import WINDOW_BYTES
 from irqvisor.spec.papr import PRIORITY_NONE, XISR_SOURCES
 from irqvisor.spec.power_isa import HID0_HDICE, HID0_NAP, HID4_LPES0, LPCR_HDICE, LPCR_LPES0, MSR_HV, MSR_ME, MSR_SF
 from irqvisor.tables import Table

@@ -182,6 +182,13 @@ def test_no_window_holds_more_than_the_densest(times, length):
     assert found == max(int(((ns >= s) & (ns < s + length)).sum()) for s in range(whole))
 
 
+def test_the_densest_window_does_not_run_past_the_end_of_the_log(log):
+    rec = log(line(0) + line(2_900_000) + line(3_000_000))
+    assert rec.densest(1) == 2.000000001
+    assert rec.window(rec.densest(1), 1).describe() == "2 of 3 interrupts, 2.00-3.00 s"
+    assert rec.densest(9) == 0
+
+
 def test_selecting_keeps_the_names_and_the_total_of_the_file(log):
     rec = log(line(0, "a", 0) + line(1, "b", 1) + line(2, "a", 1))
     only = rec.select(["a"])

@@ -75,7 +75,7 @@ from irqvisor.hw.state import (
 from irqvisor.hw.storage import data_access
 from irqvisor.hw.system import system
 from irqvisor.hw.timer import decrementer_due
-from irqvisor.spec.bits import bswap16, bswap32, bswap64, i8, sext16, sext32, u8, ult
+from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, sext16, sext32, u8, ult
 from irqvisor.spec.power_isa import ISI_NO_TRANSLATION, ISI_PROTECTION, MSR_DR, MSR_IR, MSR_SF, VEC_INSTRUCTION_STORAGE
 
 EA_64 = (1 << 60) - 1
@@ -211,7 +211,7 @@ def interpret(m, p, quota):
         while n < budget and bias >= FETCH_FAILED:
             d = code[u8((pc >> 2) + bias)]
             op = i8(d.op)
-            y = g[d.c] + d.imm
+            y = add(g[d.c], d.imm)
             if ult(op - 1, ALU_END - 1):
                 g[d.t] = alu(op, g[d.a], y, i8(d.x))
                 pc += 4
@@ -220,7 +220,7 @@ def interpret(m, p, quota):
                     if decode_at(m, cpu, pc, pc_.model, (pc >> 2) + bias) != 0:
                         bias = FETCH_COLD
                     continue
-                ea = (g[d.a] + y) & mask
+                ea = add(g[d.a], y) & mask
                 if not ult(ea, top + 1):
                     slow = 1
                     break
@@ -244,7 +244,7 @@ def interpret(m, p, quota):
                 g[d.t] = carry(cpu, op, g[d.a], y, i8(d.x), sf)
                 pc += 4
             elif op < UPDATE_END:
-                ea = (g[d.a] + y) & full
+                ea = add(g[d.a], y) & full
                 plain = op - UPDATE_FIRST + LBZ
                 if not ult(ea & mask, top + 1):
                     slow = 1

@@ -10,7 +10,7 @@ from irqvisor.hw.memory import load8, load32
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NOBODY, RegionKind, region
 from irqvisor.hw.storage import EA_MASK, absent_cause, data_fault, effective, locate, store_ram
-from irqvisor.spec.bits import i8
+from irqvisor.spec.bits import add, i8
 from irqvisor.spec.power_isa import DSISR_STORE
 
 CACHE_BLOCK = 128
@@ -56,7 +56,7 @@ def strings(m, p, cpu, op, t, d):
         ea = effective(cpu, cpu.gpr[i8(d.a)])
     else:
         count = i8(cpu.xer_low)
-        ea = effective(cpu, cpu.gpr[i8(d.a)] + cpu.gpr[i8(d.c)])
+        ea = effective(cpu, add(cpu.gpr[i8(d.a)], cpu.gpr[i8(d.c)]))
     if count == 0:
         cpu.nip += 4
         return Outcome.DONE

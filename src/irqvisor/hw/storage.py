@@ -35,7 +35,7 @@ from irqvisor.hw.ops import (
 )
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import CODE_PAGE, NOBODY, WATCHED, RegionKind, Stop, header, pcpu, region, request, source
-from irqvisor.spec.bits import bswap16, bswap32, bswap64, i8, sext16, sext32
+from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, sext16, sext32
 from irqvisor.spec.power_isa import (
     DSISR_NO_TRANSLATION,
     DSISR_PROTECTION,
@@ -137,7 +137,7 @@ def data_access(m, p, cpu, d):
         op = op - UPDATE_FIRST + LBZ
     t = i8(d.t)
     a = i8(d.a)
-    ea = effective(cpu, cpu.gpr[a] + cpu.gpr[i8(d.c)] + d.imm)
+    ea = effective(cpu, add(cpu.gpr[a], add(cpu.gpr[i8(d.c)], d.imm)))
     size = SIZES[op - LBZ]
     k = locate(m, cpu, ea, size)
     if op < STORE_FIRST:

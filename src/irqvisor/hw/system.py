@@ -12,9 +12,9 @@ from irqvisor.hw.multiple import clear_block, multiple, strings
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.reservation import load_reserve, store_conditional
 from irqvisor.hw.spr import read_spr, spr_access, write_spr
-from irqvisor.hw.state import header, pcpu
+from irqvisor.hw.state import Model, header, pcpu
 from irqvisor.hw.timer import timebase
-from irqvisor.spec.bits import i8, sext32, srl, ult
+from irqvisor.spec.bits import add, i8, sext32, srl, ult
 from irqvisor.spec.power_isa import (
     CAUSE_ILLEGAL,
     CAUSE_PRIVILEGED,
@@ -22,6 +22,7 @@ from irqvisor.spec.power_isa import (
     HID0_NAP,
     MSR_DR,
     MSR_EE,
+    MSR_FP,
     MSR_HV,
     MSR_IR,
     MSR_LE,
@@ -32,6 +33,9 @@ from irqvisor.spec.power_isa import (
     MSR_S,
     MSR_SF,
     MSR_SUPPORTED,
+    MSR_SUPPORTED_207,
+    MSR_VEC,
+    MSR_VSX,
     RFID_FROM_SRR1,
     SRR1_CLEARED,
     VEC_FP_UNAVAILABLE,
@@ -50,6 +54,12 @@ def program(m, p, cpu, cause):
     """Program interrupt."""
     enter(m, p, cpu, VEC_PROGRAM, cause)
     return Outcome.DONE
+
+
+@jit
+def supported(model):
+    """The MSR bits that a processor model has."""
+    return MSR_SUPPORTED if model == Model.PPC970 else MSR_SUPPORTED_207
 
 
 @jit
@@ -91,7 +101,7 @@ def return_from_interrupt(m, p, cpu, target, saved, hypervisor):
         fresh = (fresh & ~MSR_HV) | (old & saved & MSR_HV)
         if old & MSR_HV != 0:
             fresh = (fresh & ~MSR_ME) | (saved & MSR_ME)
-    cpu.msr = fresh & MSR_SUPPORTED
+    cpu.msr = fresh & supported(pcpu(m, p).model)
     cpu.nip = target & ~3
     if cpu.msr & MSR_SF == 0:
         cpu.nip &= 0xFFFFFFFF
@@ -116,7 +126,7 @@ def move_to_msr(m, p, cpu, value, only_ee_ri, low_half):
         kept |= -(1 << 32)
     if value & MSR_PR != 0:
         value |= FORCED_BY_PR
-    cpu.msr = ((old & kept) | (value & ~kept)) & MSR_SUPPORTED
+    cpu.msr = ((old & kept) | (value & ~kept)) & supported(pcpu(m, p).model)
     if cpu.msr & MSR_SF == 0:
         cpu.nip &= 0xFFFFFFFF
     if value & MSR_POW != 0 and cpu.hid0 & HID0_NAP != 0:
@@ -199,13 +209,18 @@ def hypervisor_only(m, p, cpu, op):
 
 @jit
 def unavailable(m, p, cpu, op):
-    """A unit this processor does not have, or that MSR switches off: its unavailable interrupt."""
-    if op == ops.FP_UNAVAILABLE:
-        enter(m, p, cpu, VEC_FP_UNAVAILABLE, 0)
-    elif op == ops.VEC_UNAVAILABLE:
-        enter(m, p, cpu, VEC_VEC_UNAVAILABLE, 0)
-    else:
-        enter(m, p, cpu, VEC_VSX_UNAVAILABLE, 0)
+    """An instruction of a unit this processor does not have: unavailable while its MSR bit is off, illegal when on."""
+    bit = MSR_FP
+    vector = VEC_FP_UNAVAILABLE
+    if op == ops.VEC_UNAVAILABLE:
+        bit = MSR_VEC
+        vector = VEC_VEC_UNAVAILABLE
+    elif op == ops.VSX_UNAVAILABLE:
+        bit = MSR_VSX
+        vector = VEC_VSX_UNAVAILABLE
+    if cpu.msr & bit != 0:
+        return program(m, p, cpu, CAUSE_ILLEGAL)
+    enter(m, p, cpu, vector, 0)
     return Outcome.DONE
 
 
@@ -224,22 +239,22 @@ def system(m, p, cpu, d):
     if op == ops.MTSPR:
         return move_to_spr(m, p, cpu, t, d.imm)
     a = cpu.gpr[i8(d.a)]
-    b = cpu.gpr[i8(d.c)] + d.imm
+    b = add(cpu.gpr[i8(d.c)], d.imm)
     if op == ops.NOP or op == ops.ICBI:
         cpu.nip += 4
         return Outcome.DONE
     if op == ops.LWARX or op == ops.LDARX or op == ops.LBARX or op == ops.LHARX:
-        return load_reserve(m, p, cpu, op, t, a + b)
+        return load_reserve(m, p, cpu, op, t, add(a, b))
     if op == ops.STWCX or op == ops.STDCX or op == ops.STBCX or op == ops.STHCX:
-        return store_conditional(m, p, cpu, op, t, a + b)
+        return store_conditional(m, p, cpu, op, t, add(a, b))
     if op == ops.TW or op == ops.TD:
         return trap(m, p, cpu, op, t, a, b)
     if op == ops.LMW or op == ops.STMW:
-        return multiple(m, p, cpu, op, t, a + b)
+        return multiple(m, p, cpu, op, t, add(a, b))
     if op == ops.LSWI or op == ops.STSWI or op == ops.LSWX or op == ops.STSWX:
         return strings(m, p, cpu, op, t, d)
     if op == ops.DCBZ:
-        return clear_block(m, p, cpu, a + b)
+        return clear_block(m, p, cpu, add(a, b))
     if op == ops.MFTB:
         tb = timebase(m, pcpu(m, p).now)
         cpu.gpr[t] = tb if d.imm == 268 else srl(tb, 32)

@@ -50,7 +50,10 @@ MAX_RAM_KIB = 1 << 20
 """All domains together: 1 GiB."""
 
 KERNEL_KIB = 40
-"""RAM that the bundled kernel, its stack, its device tree and the shared page take at most, beside the rings."""
+"""RAM that the bundled kernel with its stack (32 KiB at most), its device tree and the shared page take."""
+
+WORK_BYTES = 512
+"""RAM that its work counters take."""
 
 CUSTOM = "irqvisor"
 """Type of the pydantic errors made here; their context holds (path, found, expected, hint) of each problem."""
@@ -387,8 +390,8 @@ def _contradictions(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
                     "leave ram_base_kib out to have it placed",
                 )
         if end > MAX_RAM_KIB:
-            found = f"its memory ends at {end:,} KiB"
-            yield f"domains[{i}].ram_kib", found, f"{MAX_RAM_KIB:,} KiB or less for all domains together", ""
+            found = f"all memory ends at {end:,} KiB"
+            yield f"domains[{i}].ram_kib", found, f"{MAX_RAM_KIB:,} KiB or less", ""
 
     owners: dict[int, int] = {}
     for i, source in enumerate(scenario.sources):
@@ -420,8 +423,8 @@ def _no_such_pcpu(pcpu: int, pcpus: int) -> tuple[str, str, str]:
 
 def ram_needed_kib(scenario: Scenario, domain: Domain) -> int:
     """Least memory in which the bundled kernel runs with the rings of the domain's sources."""
-    rings = sum(16 + 8 * source.slots for source in scenario.sources if source.owner == domain.name)
-    return KERNEL_KIB + -(-rings // 4096) * 4
+    rings = sum(-(-(16 + 8 * source.slots) // 64) * 64 for source in scenario.sources if source.owner == domain.name)
+    return KERNEL_KIB + -(-(WORK_BYTES + rings) // 4096) * 4
 
 
 # ------------------------------------------------------------------------------------------------- reading and changing

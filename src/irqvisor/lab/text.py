@@ -19,6 +19,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def tally(number: float) -> str:
+    """A whole number that has to fit into a narrow column: exact below a million, then ``12.3M``."""
+    return count(number) if number < 1_000_000 else f"{number / 1e6:,.3g}M"
+
+
 def percent(part: float, whole: float) -> str:
     """A share: ``27 %``, ``3.4 %``; never a bare 0 or 100 for what is only nearly so."""
     if whole == 0:

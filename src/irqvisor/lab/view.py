@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from irqvisor.lab.reasons import Row, reference
-from irqvisor.lab.text import count, percent, us
+from irqvisor.lab.text import count, percent, tally, us
 
 WIDTH = 100
 
@@ -101,18 +101,18 @@ def columns(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
     latency = [row["latency_ns"] for row in rows]
     found = [
         ("design", [row["design"] + (BOUND if row["lower_bound"] else "") for row in rows]),
-        ("raised", [count(row["raised"]) for row in rows]),
-        ("serv-\niced", [count(row["serviced"]) for row in rows]),
-        ("coal-\nesced", [count(row["coalesced"]) for row in rows]),
-        ("lost", [count(row["lost"]) for row in rows]),
-        ("res-\ncued", [count(row["rescued"]) for row in rows]),
+        ("raised", [tally(row["raised"]) for row in rows]),
+        ("serv-\niced", [tally(row["serviced"]) for row in rows]),
+        ("coal-\nesced", [tally(row["coalesced"]) for row in rows]),
+        ("lost", [tally(row["lost"]) for row in rows]),
+        ("res-\ncued", [tally(row["rescued"]) for row in rows]),
         ("vector\np50", [us(row["vector_latency_ns"]["p50"]) for row in rows]),
         ("known\np50", [us(row["known_latency_ns"]["p50"]) for row in rows]),
         ("latency\np50", [us(times["p50"]) for times in latency]),
         ("us\np99", [us(times["p99"]) for times in latency]),
         ("\nmax", [us(times["max"]) for times in latency]),
         ("entries\n/irq", [f"{row['entries_per_interrupt']:.2f}" for row in rows]),
-        ("foreign", [count(row["foreign"]) for row in rows]),
+        ("foreign", [tally(row["foreign"]) for row in rows]),
         ("work", [percent(sum(row["work"].values()), best) for row in rows]),
     ]
     empty = {"res-\ncued": "rescued", "foreign": "foreign"}
