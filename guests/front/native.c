@@ -43,7 +43,7 @@ void front_init(void)
     __asm__ volatile("mfspr %0,%1" : "=r"(number) : "i"(SPR_PIR));
     this_cpu = 1u << number;
 
-    /* MSR[POW] means nap (PowerPC 970FX User's Manual, Power Management). The other half of the order is in front_idle(). */
+    /* MSR[POW] means nap (PowerPC 970FX User's Manual, Power Management). The other half is in front_idle(). */
     u64 hid0;
     __asm__ volatile("mfspr %0,%1" : "=r"(hid0) : "i"(SPR_HID0));
     __asm__ volatile("sync; mtspr %0,%1; isync" : : "i"(SPR_HID0), "r"(hid0 | HID0_NAP) : "memory");

@@ -5,8 +5,8 @@
  *    upcall_pending, and resumes the guest at 0x500.
  * 2. get_irq() clears upcall_pending, then takes the selector, then reads the words it names: that order, or a fresh
  *    notification is discarded with an old one.
- * 3. It clears PENDING[port] before the handler runs, so that what comes during the handler notifies again. A pirq whose
- *    hypervisor waits for the end of the interrupt is also masked until then.
+ * 3. It clears PENDING[port] before the handler runs, so that what comes during the handler notifies again.
+ *    A pirq whose hypervisor waits for the end of the interrupt is also masked until then.
  * 4. The handler drains the ring.
  * 5. eoi(): PHYSDEVOP_eoi for such a pirq, and unmask. No hypercall for the others.
  * 6. get_irq() again, until upcall_pending stays clear.

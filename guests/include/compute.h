@@ -1,6 +1,6 @@
 /*
- * Work, in units of a loop that mixes a pseudo-random sequence (Marsaglia, Xorshift RNGs, 2003) into a small table: it is
- * arithmetic, loads, stores and a branch in about the proportions of ordinary integer code.
+ * Work, in units of a loop that mixes a pseudo-random sequence (Marsaglia, Xorshift RNGs, 2003) into a small table:
+ * it is arithmetic, loads, stores and a branch in about the proportions of ordinary integer code.
  */
 #ifndef COMPUTE_H
 #define COMPUTE_H

@@ -55,7 +55,7 @@ int front_pending(void);
 /* Interrupts are on: make sure that nothing pending has been overlooked. A design with a real line: nothing to do. */
 void front_recheck(void);
 
-/* Interrupts are off, front_pending() said no: sleep until one comes. Returns with interrupts on, the interrupt taken. */
+/* Interrupts are off, front_pending() said no: sleep. Returns with interrupts on, and one taken. */
 void front_idle(void);
 
 /* Send an interrupt to this very processor; it arrives as IRQ_SELF. The first call may set up what it needs. */

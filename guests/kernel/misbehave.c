@@ -1,6 +1,6 @@
 /*
- * What guests do wrong. The device tree's /irqvisor property `misbehave` chooses one; a hypervisor should survive all of
- * them, and its other guests should not notice more than they must.
+ * What guests do wrong. The device tree's /irqvisor property `misbehave` chooses one; a hypervisor should
+ * survive all of them, and its other guests should not notice more than they must.
  */
 #include "front.h"
 #include "kernel.h"

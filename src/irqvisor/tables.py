@@ -17,7 +17,12 @@ What an accessor returns is a reference into the buffer, in compiled code and in
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.core.typing.templates import AttributeTemplate
+from numba.extending import infer_getattr, intrinsic, lower_getattr, models, register_model
 
 from irqvisor._jit import BOUNDSCHECK, NOJIT
 
@@ -104,10 +109,6 @@ def _plain(number: Table) -> Any:
 
 
 def _compiled(number: Table, dtype: np.dtype[Any]) -> Any:
-    import numba
-    from numba import types
-    from numba.extending import intrinsic
-
     record = numba.from_dtype(dtype)
     size = dtype.itemsize
     slot = 2 * int(number)
@@ -116,8 +117,7 @@ def _compiled(number: Table, dtype: np.dtype[Any]) -> Any:
     def at(typingctx: Any, m: Any, index: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             int64 = context.get_value_type(types.int64)
-            state = builder.extract_value(args[0], 0)
-            base = context.make_array(signature.args[0].types[0])(context, builder, state).data
+            base = _array(context, builder, signature.args[0], args[0], STATE).data
             directory = builder.bitcast(base, int64.as_pointer())
             offset = builder.load(builder.gep(directory, [context.get_constant(types.intp, slot)]))
             if BOUNDSCHECK:
@@ -131,6 +131,86 @@ def _compiled(number: Table, dtype: np.dtype[Any]) -> Any:
         return record(m, types.int64), codegen
 
     return at
+
+
+STATE, RAM, POOL = range(3)
+"""Places of the arrays in `Arrays`."""
+
+
+class Handle(types.Type):  # type: ignore[misc]
+    """What ``m`` is inside compiled code: one pointer to the three arrays, so that a call passes one word, and an
+    access counts no references. Made by `borrow`; looks like `Arrays`."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Machine")
+
+
+HANDLE = Handle()
+BYTES = types.Array(types.uint8, 1, "C")
+WORDS = types.Array(numba.from_dtype(CODE), 1, "C")
+PARTS = types.Tuple((BYTES, BYTES, WORDS))
+
+register_model(Handle)(models.OpaqueModel)
+
+
+@infer_getattr
+class _HandleAttributes(AttributeTemplate):  # type: ignore[misc]
+    """Types of m.state, m.ram and m.code."""
+
+    key = Handle
+
+    def resolve_state(self, m: Any) -> Any:
+        return BYTES
+
+    def resolve_ram(self, m: Any) -> Any:
+        return BYTES
+
+    def resolve_code(self, m: Any) -> Any:
+        return WORDS
+
+
+def _array(context: Any, builder: Any, kind: Any, m: Any, place: int) -> Any:
+    """One of the arrays of a machine, given as a handle or as `Arrays`."""
+    if isinstance(kind, Handle):
+        parts = builder.bitcast(m, context.get_value_type(PARTS).as_pointer())
+        value = builder.load(cgutils.gep_inbounds(builder, parts, 0, place))
+        return context.make_array(PARTS.types[place])(context, builder, value)
+    return context.make_array(kind.types[place])(context, builder, builder.extract_value(m, place))
+
+
+def _lower_attribute(name: str, place: int) -> None:
+    @lower_getattr(Handle, name)
+    def attribute(context: Any, builder: Any, kind: Any, m: Any) -> Any:
+        return _array(context, builder, kind, m, place)._getvalue()  # noqa: SLF001  Numba's own name
+
+
+for _name, _place in (("state", STATE), ("ram", RAM), ("code", POOL)):
+    _lower_attribute(_name, _place)
+
+
+@intrinsic
+def _handle(typingctx: Any, m: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        parts = args[0]
+        for place in range(len(signature.args[0].types)):
+            array = _array(context, builder, signature.args[0], parts, place)
+            array.meminfo = cgutils.get_null_value(array.meminfo.type)  # who calls keeps the arrays alive
+            array.parent = cgutils.get_null_value(array.parent.type)
+            parts = builder.insert_value(parts, array._getvalue(), place)  # noqa: SLF001  Numba's own name
+        kept = cgutils.alloca_once(builder, context.get_value_type(PARTS))
+        for place in range(len(signature.args[0].types)):
+            builder.store(builder.extract_value(parts, place), cgutils.gep_inbounds(builder, kept, 0, place))
+        return builder.bitcast(kept, context.get_value_type(HANDLE))
+
+    return HANDLE(m), codegen
+
+
+def _itself(m: Arrays) -> Arrays:
+    return m
+
+
+borrow = _itself if NOJIT else _handle
+"""``m`` for the inside of an @entry function, which must outlive its use: the first line of each."""
 
 
 class Buffer(np.ndarray[Any, Any]):

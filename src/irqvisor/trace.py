@@ -16,7 +16,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from irqvisor._jit import jit
+from irqvisor._jit import hot, jit
 from irqvisor.tables import Table, table
 
 STAGES = 6
@@ -170,12 +170,17 @@ posting = table(Table.POSTED, POSTED)
 log = table(Table.LOG, LOG)
 
 
-@jit
+@hot
 def emit(m, kind, cycle, p, d, s, ident, value):
-    """Append a record to the event log, when it is on; the machine loop spills it before it is full."""
+    """Append a record to the event log, when it is on."""
+    if observed(m, 0).log_on != 0:
+        append(m, kind, cycle, p, d, s, ident, value)
+
+
+@jit
+def append(m, kind, cycle, p, d, s, ident, value):
+    """Append a record to the event log; the machine loop spills it before it is full."""
     o = observed(m, 0)
-    if o.log_on == 0:
-        return
     size = o.log_size
     if o.log_count - o.log_spilled >= size:
         o.log_lost += 1

@@ -50,6 +50,11 @@ def reset(m):
 
 
 @entry
+def is_pending(m, irq):
+    return openpic.is_pending(m, irq)
+
+
+@entry
 def acknowledge_source(m, p):
     return openpic.acknowledge_source(m, p)
 
@@ -235,6 +240,36 @@ def test_the_controller_agrees_with_the_plain_model(story):
     play(m, np.array(story, np.int64), np.array(USED, np.int64), seen)
     expected = play_model(OpenPic(INPUTS, CPUS), story)
     assert seen.tolist() == expected
+
+
+def random_step(rng):
+    """One step, mostly of few priorities, so that much waits and much is in service at once."""
+    p, irq, to = int(rng.integers(CPUS)), int(rng.choice(USED)), int(rng.integers(1 << CPUS))
+    line, edge = int(rng.choice(USED[:6])), int(rng.choice([*USED[:6], USED[-1]]))
+    flag, priority = int(rng.integers(2)), int(rng.choice([7, 8, 8, 9]))
+    choices = [
+        row(LINE, line, flag),
+        row(PULSE, edge),
+        row(PULSE, edge),
+        row(MASK, irq, int(rng.random() < 0.2)),
+        row(CONFIGURE, irq, irq, priority, flag, to),
+        row(IACK, p),
+        row(SOURCE_IACK, p),
+        row(EOI, p),
+        row(EOI, p),
+        row(TASK, p, int(rng.choice([0, 0, 0, 7, 8]))),
+        row(IPI, flag, to),
+    ]
+    return choices[rng.integers(len(choices))]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_controller_agrees_with_the_plain_model_over_a_long_run(seed):
+    rng = np.random.default_rng(seed)
+    story = [row(TASK, p, 0) for p in range(CPUS)] + [random_step(rng) for _ in range(1500)]
+    seen = np.zeros((len(story), COLUMNS), np.int64)
+    play(fresh(), np.array(story, np.int64), np.array(USED, np.int64), seen)
+    assert seen.tolist() == play_model(OpenPic(INPUTS, CPUS), story)
 
 
 # ------------------------------------------------------------------------------------ by registers, as drivers do
@@ -500,6 +535,49 @@ def test_a_source_in_service_is_not_handed_to_a_second_processor():
     assert [b.external(0), b.external(1)] == [0, 0]
     b.eoi(0)
     assert [b.external(0), b.external(1)] == [1, 0]
+
+
+def test_a_source_served_twice_follows_the_processor_that_took_it_last():
+    b = Board()
+    for p in range(2):
+        b.task_priority(0, p)
+    for p in range(2):
+        b.source(2, 8 << 16 | 2, to=1 << p)
+        pulse(b.m, 2)
+        assert b.iack(p) == 2
+    b.eoi(0)
+    b.source(2, 8 << 16 | 2, to=3)
+    pulse(b.m, 2)
+    assert [b.external(0), b.external(1)] == [0, 0]  # waits for processor 1
+    b.eoi(1)
+    assert [b.external(0), b.external(1)] == [0, 1]
+
+
+def test_a_level_source_is_not_pending_while_somebody_serves_it():
+    b = Board()
+    b.task_priority(0)
+    b.source(3, LEVEL | 8 << 16 | 3)
+    seen = []
+    b.line(3, 1)
+    for act in (lambda: None, b.iack, b.eoi, lambda: b.line(3, 0)):
+        act()
+        seen.append(is_pending(b.m, 3))
+    assert seen == [1, 0, 1, 0]
+
+
+def test_equals_are_taken_by_number_across_the_words_of_a_raised_set():
+    b = Board(inputs=200)
+    irqs = [130, 64, 3, 63, 199]
+    for irq in irqs:
+        b.source(irq, 8 << 16 | irq)
+        pulse(b.m, irq)
+    b.task_priority(0)
+    taken = []
+    for _ in irqs:
+        taken.append(b.iack())
+        b.eoi()
+    assert taken == sorted(irqs)
+    assert b.external() == 0
 
 
 def test_a_destination_written_while_pending_moves_the_request():

@@ -79,6 +79,17 @@ def test_the_timeline_agrees_with_a_sorted_list(steps):
     assert seen.tolist() == play_model(steps)
 
 
+def test_a_long_busy_timeline_agrees_with_a_sorted_list():
+    rng = np.random.default_rng(1)
+    steps = np.stack([rng.integers(0, high, 1500) for high in (3, 100, 3, 2, 8)], axis=1)
+    steps[:50, 0] = SCHEDULE
+    steps[50:, 0] = rng.choice([SCHEDULE, DROP, CANCEL], len(steps) - 50, p=[0.53, 0.42, 0.05])
+    m = bare_board(events=len(steps))
+    seen = np.zeros((len(steps), 6), np.int64)
+    play(m, steps, seen)
+    assert seen.tolist() == play_model(steps.tolist())
+
+
 def test_a_full_timeline_stops_the_machine_and_writes_nothing_outside():
     m = bare_board(events=2, sources=1)
     source = tables.view(m.state, Table.SOURCE)

@@ -30,7 +30,7 @@ def test_columns_for_accidents_appear_only_when_there_were_some():
 
 def test_work_is_given_relative_to_the_lower_bound():
     cells = [line.split()[-2:] for line in shown(view.designs_table(three())).splitlines()[-3:]]
-    assert cells == [["100", "%"], ["97", "%"], ["96", "%"]]
+    assert cells == [["100", "%"], ["97.0", "%"], ["95.5", "%"]]
 
 
 def test_a_lower_bound_is_marked_and_explained():

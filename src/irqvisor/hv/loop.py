@@ -17,6 +17,7 @@ from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec.papr import IPI_PRIORITY
+from irqvisor.tables import borrow
 
 EVENT_CHECK_IPI = 1
 """The IPI of the controller that hypervisors use to make each other look (Xen/PPC: IPI 1)."""
@@ -28,6 +29,7 @@ BEFORE_ARRIVALS = -1
 @entry
 def prepare(m):
     """Finish a new machine: reset the controller, program it where a hypervisor does, route interrupts."""
+    m = borrow(m)
     openpic.reset(m)
     if header(m).design != dispatch.Design.NATIVE:
         program_controller(m)
@@ -263,6 +265,7 @@ def choose_horizon(m, limit):
 def run(m, limit, quota):
     """Run the machine until cycle `limit` (with several pCPUs: the first round that ends there), for at most `quota`
     instructions, or until header.stop says why. Returns instructions completed."""
+    m = borrow(m)
     h = header(m)
     ask = request(m)
     ask.reason = Stop.BUDGET
@@ -288,12 +291,14 @@ def run(m, limit, quota):
 @entry
 def resume(m, p):
     """Go on after a hypercall that the control plane finished: the way out of the hypervisor."""
+    m = borrow(m)
     leave(m, p)
 
 
 @entry
 def whereabouts(m, s):
     """Where a source's notification is (hv/state.py Where)."""
+    m = borrow(m)
     return dispatch.whereabouts(m, s)
 
 
@@ -303,18 +308,21 @@ def whereabouts(m, s):
 @entry
 def raise_port(m, p, d, number):
     """Make a port of a domain pending."""
+    m = borrow(m)
     event_channel.set_pending(m, p, d, number)
 
 
 @entry
 def unmask_line(m, irq):
     """A guest bound this line."""
+    m = borrow(m)
     openpic.unmask(m, irq)
 
 
 @entry
 def mask_line(m, p, irq):
     """A guest gave this line up: end what is in service, then mask it."""
+    m = borrow(m)
     if pirq(m, irq).in_flight != 0:
         hcall.end_pirq(m, p, irq)
     openpic.mask(m, irq)
@@ -323,22 +331,26 @@ def mask_line(m, p, irq):
 @entry
 def end_domain(m, p, d, why, value):
     """A domain ends."""
+    m = borrow(m)
     board.stop_domain(m, p, d, why, value)
 
 
 @entry
 def arm_timer(m, v, ns):
     """VCPUOP_set_singleshot_timer: an absolute system time."""
+    m = borrow(m)
     scheduler.set_timer(m, v, hcall.cycle_of_system_time(m, ns), 1)
 
 
 @entry
 def raise_line(m, irq, level):
     """Drive an input of the controller from outside: `Machine.raise_irq`."""
+    m = borrow(m)
     openpic.set_line(m, irq, level)
 
 
 @entry
 def post_item(m, s, now):
     """An item arrives at a source, from outside."""
+    m = borrow(m)
     devices.post(m, s, now)

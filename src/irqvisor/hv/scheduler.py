@@ -11,7 +11,7 @@ from irqvisor.hv.accounting import charge
 from irqvisor.hv.state import domain, vcpu
 from irqvisor.hw import timeline
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, context, header, pcpu
-from irqvisor.hw.timer import timebase
+from irqvisor.hw.timer import count_down, timebase
 
 KICK_PRIORITY = 1
 
@@ -121,7 +121,7 @@ def run_timers(m, p):
         if w.pcpu == p and w.timer <= now:
             w.timer = NEVER
             if w.timer_ticks != 0:
-                context(m, v).dec_base = timebase(m, now) - 1
+                count_down(m, context(m, v), timebase(m, now) - 1)
             wake(m, p, v)
 
 

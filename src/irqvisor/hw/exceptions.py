@@ -9,7 +9,7 @@ from enum import IntEnum
 from irqvisor import trace
 from irqvisor._jit import jit
 from irqvisor.hw.state import Model, header, pcpu
-from irqvisor.hw.timer import decrementer
+from irqvisor.hw.timer import is_expired
 from irqvisor.spec.power_isa import (
     HID0_HDICE,
     HID4_LPES0,
@@ -121,7 +121,7 @@ def interrupt(m, p, cpu):
         if cpu.lpcr & LPCR_MER != 0 and (msr & MSR_HV == 0 or msr & MSR_PR != 0):
             take_external(m, p, cpu, SRR1_MEDIATED)
             return Due.TAKEN
-        if decrementer(m, cpu, pc.now) < 0:
+        if is_expired(m, cpu, pc.now):
             enter(m, p, cpu, VEC_DECREMENTER, 0)
             return Due.TAKEN
     return Due.NOTHING

@@ -46,6 +46,9 @@ from irqvisor.hw.ops import (
     LWBRX,
     LWZ,
     MEM_END,
+    MFSPR,
+    MTSPR,
+    NOP,
     PAGE_END,
     RC,
     STB,
@@ -60,6 +63,7 @@ from irqvisor.hw.ops import (
     UPDATE_FIRST,
 )
 from irqvisor.hw.outcome import Outcome
+from irqvisor.hw.spr import quick_move
 from irqvisor.hw.state import (
     CODE_PAGE,
     CODE_STRIDE,
@@ -165,6 +169,16 @@ def until(m, pc, cpu):
     return limit
 
 
+@hot
+def instructions_for(cycles, cpi):
+    """How many instructions reach that far: rounded up. The usual costs need no division."""
+    if cpi == 1:
+        return cycles
+    elif cpi == 2:
+        return (cycles + 1) >> 1
+    return (cycles + cpi - 1) // cpi
+
+
 @jit
 def decode_at(m, cpu, pc, model, index):
     """Decode the word at `pc` into the pool; 0, or 1 if the pool is shared."""
@@ -196,7 +210,7 @@ def interpret(m, p, quota):
         # A stretch: state that slow instructions may change is read afresh here
         base = pc_.now
         n = 0
-        budget = min((until(m, pc_, cpu) - base + cpi - 1) // cpi, quota - done)
+        budget = min(instructions_for(until(m, pc_, cpu) - base, cpi), quota - done)
         if budget <= 0:
             break
         sf = cpu.msr & MSR_SF
@@ -265,6 +279,13 @@ def interpret(m, p, quota):
                     value = carry(cpu, op - RC, g[d.a], y, i8(d.x), sf)
                 g[d.t] = value
                 record(cpu, value, sf)
+                pc += 4
+            elif op == MFSPR or op == MTSPR:
+                if not quick_move(cpu, op, i8(d.t), d.imm):
+                    slow = 1
+                    break
+                pc += 4
+            elif op == NOP:
                 pc += 4
             elif op == PAGE_END:
                 bias = code_bias(m, cpu, pc)

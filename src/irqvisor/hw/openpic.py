@@ -27,7 +27,7 @@ import numpy as np
 from irqvisor._jit import hot, jit
 from irqvisor.hw import timeline
 from irqvisor.hw.state import NOBODY, EventKind, header, pcpu
-from irqvisor.spec.bits import clz, ctz
+from irqvisor.spec.bits import clz, ctz, sll
 from irqvisor.spec.openpic import (
     ALIAS_END,
     CPU_BASE,
@@ -252,7 +252,7 @@ def best(c):
 def add(c, priority, irq):
     """Put a source into a raised set."""
     word = irq >> 6
-    c.raised[priority, word] |= 1 << (irq & 63)
+    c.raised[priority, word] |= sll(1, irq & 63)
     c.groups[priority] |= 1 << word
     c.levels |= 1 << priority
 
@@ -261,7 +261,7 @@ def add(c, priority, irq):
 def take_out(c, priority, irq):
     """Remove a source from a raised set."""
     word = irq >> 6
-    rest = c.raised[priority, word] & ~(1 << (irq & 63))
+    rest = c.raised[priority, word] & ~sll(1, irq & 63)
     c.raised[priority, word] = rest
     if rest == 0:
         groups = c.groups[priority] & ~(1 << word)

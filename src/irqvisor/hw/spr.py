@@ -8,6 +8,7 @@ import numpy as np
 
 from irqvisor._jit import jit
 from irqvisor.hw.exceptions import Model
+from irqvisor.hw.ops import MTSPR
 from irqvisor.hw.state import NEVER, pcpu
 from irqvisor.hw.timer import cycle_of, decrementer, set_decrementer, timebase
 from irqvisor.spec.bits import i8, sext32, srl
@@ -90,6 +91,48 @@ def _storage_table():
 
 
 STORAGE = _storage_table()
+
+
+@jit
+def quick_move(cpu, op, t, number):
+    """mfspr and mtspr of the registers that every function and every interrupt handler saves, without leaving the
+    run loop; False for all others, and for privileged ones in problem state."""
+    g = cpu.gpr
+    if op == MTSPR:
+        if number == SPR_LR:
+            cpu.lr = g[t]
+        elif number == SPR_CTR:
+            cpu.ctr = g[t]
+        elif number == SPR_XER:
+            write_xer(cpu, g[t])
+        elif cpu.msr & MSR_PR != 0:
+            return False
+        elif number == SPR_SRR0:
+            cpu.srr0 = g[t]
+        elif number == SPR_SRR1:
+            cpu.srr1 = g[t]
+        elif SPR_SPRG0 <= number < SPR_SPRG0 + 4:
+            cpu.sprg[number - SPR_SPRG0] = g[t]
+        else:
+            return False
+        return True
+    if number == SPR_LR:
+        g[t] = cpu.lr
+    elif number == SPR_CTR:
+        g[t] = cpu.ctr
+    elif number == SPR_XER:
+        g[t] = read_xer(cpu)
+    elif cpu.msr & MSR_PR != 0:
+        return False
+    elif number == SPR_SRR0:
+        g[t] = cpu.srr0
+    elif number == SPR_SRR1:
+        g[t] = cpu.srr1
+    elif SPR_SPRG0 <= number < SPR_SPRG0 + 4:
+        g[t] = cpu.sprg[number - SPR_SPRG0]
+    else:
+        return False
+    return True
 
 
 @jit
@@ -181,19 +224,7 @@ def read_control(m, p, cpu, number):
 
 @jit
 def read_spr(m, p, cpu, number):
-    """The value of an SPR that may be read."""
-    if number == SPR_LR:
-        return cpu.lr
-    if number == SPR_CTR:
-        return cpu.ctr
-    if number == SPR_XER:
-        return read_xer(cpu)
-    if number == SPR_SRR0:
-        return cpu.srr0
-    if number == SPR_SRR1:
-        return cpu.srr1
-    if SPR_SPRG0 <= number < SPR_SPRG0 + 4:
-        return cpu.sprg[number - SPR_SPRG0]
+    """The value of an SPR that may be read and is not one of `quick_move`'s."""
     if number == SPR_SPRG3_USER:
         return cpu.sprg[3]
     if number == SPR_DAR:
@@ -241,20 +272,8 @@ def write_control(m, p, cpu, number, value):
 
 @jit
 def write_spr(m, p, cpu, number, value):
-    """Write an SPR that may be written. The time base itself is the machine's: writes to it change nothing."""
-    if number == SPR_LR:
-        cpu.lr = value
-    elif number == SPR_CTR:
-        cpu.ctr = value
-    elif number == SPR_XER:
-        write_xer(cpu, value)
-    elif number == SPR_SRR0:
-        cpu.srr0 = value
-    elif number == SPR_SRR1:
-        cpu.srr1 = value
-    elif SPR_SPRG0 <= number < SPR_SPRG0 + 4:
-        cpu.sprg[number - SPR_SPRG0] = value
-    elif number == SPR_DEC:
+    """Write an SPR that may be written and is not one of `quick_move`'s. The time base itself is the machine's: writes to it change nothing."""
+    if number == SPR_DEC:
         set_decrementer(m, cpu, pcpu(m, p).now, value)
     elif number == SPR_DAR:
         cpu.dar = value

@@ -82,6 +82,7 @@ CONTEXT = np.dtype(
         ("hior", "i8"),
         ("spr", "i8", (64,)),  # storage-only registers, indexed by hw/spr.py
         ("dec_base", "i8"),  # DEC = dec_base - time base, low 32 bits; the clock runs on while descheduled
+        ("dec_at", "i8"),  # cycle before which no decrementer exception begins
         ("resv", "i8"),  # reservation: 0 none, else its size in bytes
         ("resv_addr", "i8"),  # its effective address
         ("resv_ram", "i8"),  # its offset in the RAM array

@@ -26,7 +26,14 @@ def decrementer(m, cpu, now):
 @jit
 def set_decrementer(m, cpu, now, value):
     """Write DEC: the low 32 bits of `value`."""
-    cpu.dec_base = timebase(m, now) + sext32(value)
+    count_down(m, cpu, timebase(m, now) + sext32(value))
+
+
+@jit
+def count_down(m, cpu, base):
+    """Make DEC what `base` less the time base is, and note when its next exception begins."""
+    cpu.dec_base = base
+    cpu.dec_at = cycle_of(m, base + 1)
 
 
 @jit
@@ -37,8 +44,17 @@ def cycle_of(m, ticks):
 
 
 @jit
+def is_expired(m, cpu, now):
+    """Whether a decrementer exception exists."""
+    return now >= cpu.dec_at and decrementer(m, cpu, now) < 0
+
+
+@jit
 def decrementer_due(m, cpu, now):
-    """The cycle at which the next decrementer exception begins; `now` or earlier while one exists."""
+    """The cycle at which the next decrementer exception begins; `now` while one exists. Divides only after
+    `dec_at`, since the run loop asks often."""
+    if now < cpu.dec_at:
+        return cpu.dec_at
     left = decrementer(m, cpu, now)
     if left < 0:
         return now

@@ -34,7 +34,7 @@ MECHANISMS = {
     "rhype": Mechanism(
         hypervisor_first=False,
         taken="hardware enters the running domain directly",
-        learned="makes an hcall that reads the PIC",
+        learned="asks by an hcall, H_XIRR",
     ),
     "xen-ppc": Mechanism(
         hypervisor_first=True,
@@ -150,17 +150,15 @@ def _vector(first: Row, second: Row) -> str:
         return sentence + "."
     if other.hypervisor_first:
         return f"{sentence}: under {first['design']} {one.taken}, under {second['design']} {other.taken}."
-    return f"{sentence}, although under {second['design']} {other.taken}.{_held_up(second)}"
+    return f"{sentence}, although under {second['design']} {other.taken}{_held_up(second)}."
 
 
 def _held_up(row: Row) -> str:
     """What direct delivery pays when the running domain is not the owner."""
     if not row["foreign"]:
         return ""
-    return (
-        f" But {percent(row['foreign'], row['raised'])} of {row['design']}'s interrupts met another domain first and "
-        "had to be put aside for the owner."
-    )
+    share = percent(row["foreign"], row["raised"])
+    return f": it was not the owner's turn for {share} of them, which had to wait for it"
 
 
 def _source(first: Row, second: Row) -> str:
@@ -245,13 +243,14 @@ def saturating(points: Sequence[tuple[str, Sequence[Row]]]) -> list[str]:
         ("more than half of the interrupts are coalesced", lambda row: row["coalesced"] > row["raised"] / 2),
         ("interrupts are dropped", lambda row: row["dropped"] > 0),
     ):
-        clauses = []
+        starts: dict[str, list[str]] = {}
         for design in designs:
             rows = [(label, row) for label, found in points for row in found if row["design"] == design]
-            first = next((label for label, row in rows if fails(row)), None)
-            clauses.append(f"from {first} on under {design}" if first else f"nowhere under {design}")
-        if not all(clause.startswith("nowhere") for clause in clauses):
-            sentences.append(f"Along the sweep, {name} {listing(clauses)}.")
+            first = next((f"from {label} on" for label, row in rows if fails(row)), "nowhere")
+            starts.setdefault(first, []).append(design)
+        if set(starts) != {"nowhere"}:
+            clauses = [f"{first} under {listing(names)}" for first, names in starts.items()]
+            sentences.append(f"Along the sweep, {name} {'; '.join(clauses)}.")
     return sentences
 
 

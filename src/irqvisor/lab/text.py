@@ -25,12 +25,12 @@ def tally(number: float) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """A share: ``27 %``, ``3.4 %``; never a bare 0 or 100 for what is only nearly so."""
-    if whole == 0:
-        return "0 %"
-    share = 100 * part / whole
-    if 0 < share < 10 or 99 < share < 100:
-        return f"{share:.2g} %" if share < 10 else f"{share:.1f} %".replace("100.0", "99.9")
+    """A share: ``27 %``, ``3.4 %``, ``97.2 %``; never a bare 0 or 100 for what is only nearly so."""
+    share = 100 * part / whole if whole else 0
+    if 0 < share < 10:
+        return f"{share:.2g} %"
+    if 90 <= share < 100:
+        return f"{min(share, 99.9):.1f} %"
     return f"{share:.0f} %"
 
 

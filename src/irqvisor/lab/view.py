@@ -14,6 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from irqvisor.lab.profile import CHARGES
 from irqvisor.lab.reasons import Row, reference
 from irqvisor.lab.text import count, percent, tally, us
 
@@ -227,7 +228,7 @@ def footer(header: Mapping[str, Any]) -> list[str]:
     if estimates:
         lines.append(
             f"These results rest on estimates (class E): {', '.join(estimates)}. Where a ranking matters, vary them: "
-            f"--set profile.{estimates[0]}=low, then high."
+            f"--set profile.{next((name for name in estimates if name in CHARGES), estimates[0])}=low, then high."
         )
     if header.get("recording"):
         lines.append(f"Recorded: {header['recording']}. An arrival is the handler's entry on the recorded machine.")
