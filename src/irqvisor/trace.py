@@ -17,13 +17,16 @@ from enum import IntEnum
 import numpy as np
 
 from irqvisor._jit import hot, jit
+from irqvisor.spec.bits import clz
 from irqvisor.tables import Table, table
 
 STAGES = 6
 BUCKETS = 1088
 LOG_MARGIN = 1024
 """Records that one stretch of a pCPU may write at most."""
-SUB = 32
+SUB_BITS = 5
+TOP_BIT = 63
+SUB = 1 << SUB_BITS
 """A histogram bucket spans 1/32 of an octave: a percentile is within 1.6 % of the truth."""
 
 
@@ -207,12 +210,8 @@ def bucket(cycles):
     """Histogram bucket of a time: exact below 32 cycles, then 32 buckets an octave."""
     if cycles < SUB:
         return max(cycles, 0)
-    octave = 0
-    rest = cycles
-    while rest >= 2 * SUB:
-        rest >>= 1
-        octave += 1
-    return min(SUB * (octave + 1) + (rest - SUB), BUCKETS - 1)
+    octave = TOP_BIT - SUB_BITS - clz(cycles)
+    return min(SUB * octave + (cycles >> octave), BUCKETS - 1)
 
 
 @jit

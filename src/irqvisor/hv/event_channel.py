@@ -10,7 +10,7 @@ from irqvisor.hv import scheduler
 from irqvisor.hv.state import ANY_ENTRY, PortState, domain, pirq, port, vcpu
 from irqvisor.hw.memory import load64, write_ram
 from irqvisor.hw.state import NOBODY, pcpu, source
-from irqvisor.spec.bits import i8, sll
+from irqvisor.spec.bits import ctz, i8, sll, sub
 from irqvisor.spec.xen import (
     EINVAL,
     EVTCHN_MASK,
@@ -145,13 +145,13 @@ def observe_store(m, p):
     if offset < EVTCHN_PENDING or offset >= EVTCHN_MASK:
         return
     cleared = pc.watch_old & ~pc.watch_new
-    for bit in range(64):
-        if cleared & sll(1, bit) != 0:
-            number = 8 * (offset - EVTCHN_PENDING) + bit
-            if is_valid(m, d, number):
-                e = port(m, domain(m, d).port + number)
-                if e.state == PortState.PIRQ:
-                    learn(m, p, pc.context, e.remote_port)
+    while cleared != 0:
+        number = 8 * (offset - EVTCHN_PENDING) + ctz(cleared)
+        cleared &= sub(cleared, 1)
+        if is_valid(m, d, number):
+            e = port(m, domain(m, d).port + number)
+            if e.state == PortState.PIRQ:
+                learn(m, p, pc.context, e.remote_port)
 
 
 @jit

@@ -40,6 +40,7 @@ VCPU = np.dtype(
         ("timer", "i8"),  # cycle of its hypervisor timer; NEVER
         ("timer_ticks", "i8"),  # 1: it expires as a decrementer exception; 0: it only wakes
         ("soft", "i8", (8,)),  # virtual PIC: queued interrupts, one bit a pirq (512)
+        ("queued", "i8"),  # virtual PIC: how many
         ("level", "i8", (8,)),  # virtual PIC: those that are level lines, masked until H_EOI
         ("cppr", "i8"),  # virtual PIC: current processor priority, XICS sense (0 most favoured)
         ("mfrr", "i8"),  # virtual PIC: IPI request priority, 0xFF none

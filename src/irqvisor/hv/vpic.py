@@ -13,7 +13,7 @@ from irqvisor.hv.accounting import read_pic, write_pic
 from irqvisor.hv.state import domain, pirq, vcpu
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NOBODY, context, pcpu, source
-from irqvisor.spec.bits import ctz, sll
+from irqvisor.spec.bits import ctz, sll, sub
 from irqvisor.spec.papr import (
     PRIORITY_NONE,
     XIRR_CPPR_SHIFT,
@@ -37,6 +37,7 @@ def queue(m, p, v, irq):
     bit = sll(1, irq & 63)
     if w.soft[word] & bit == 0:
         w.soft[word] |= bit
+        w.queued += 1
         trace.emit(m, trace.Kind.QUEUE, pcpu(m, p).now, p, w.domain, pirq(m, irq).source, 0, irq)
     if w.running != 0:
         if w.pcpu != p:
@@ -54,11 +55,13 @@ def best(m, v):
     if w.mfrr < priority:
         found = IPI_ENTRY
         priority = w.mfrr
+    if w.queued == 0:
+        return found
     for word in range(len(w.soft)):
         rest = w.soft[word]
         while rest != 0:
             bit = ctz(rest)
-            rest &= rest - 1
+            rest &= sub(rest, 1)
             irq = 64 * word + bit
             if pirq(m, irq).priority < priority:
                 found = irq

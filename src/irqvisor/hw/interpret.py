@@ -19,7 +19,7 @@ from irqvisor.hw.alu import alu
 from irqvisor.hw.branch import branch
 from irqvisor.hw.carry import carry, record
 from irqvisor.hw.condition import condition
-from irqvisor.hw.exceptions import Due, enter, hdec_enabled, interrupt
+from irqvisor.hw.exceptions import Due, enter, interrupt
 from irqvisor.hw.memory import (
     disturbs,
     load8,
@@ -80,7 +80,15 @@ from irqvisor.hw.storage import data_access
 from irqvisor.hw.system import system
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, sext16, sext32, u8, ult
-from irqvisor.spec.power_isa import ISI_NO_TRANSLATION, ISI_PROTECTION, MSR_DR, MSR_IR, MSR_SF, VEC_INSTRUCTION_STORAGE
+from irqvisor.spec.power_isa import (
+    ISI_NO_TRANSLATION,
+    ISI_PROTECTION,
+    LPCR_MER,
+    MSR_DR,
+    MSR_IR,
+    MSR_SF,
+    VEC_INSTRUCTION_STORAGE,
+)
 
 EA_64 = (1 << 60) - 1
 """Real mode ignores the top four bits of an effective address."""
@@ -88,7 +96,8 @@ EA_32 = (1 << 32) - 1
 
 FETCH_FAULT = -(1 << 62)
 FETCH_COLD = FETCH_FAULT + 1
-FETCH_FAILED = FETCH_FAULT + 2
+FETCH_UNKNOWN = FETCH_FAULT + 2
+FETCH_FAILED = FETCH_FAULT + 3
 """Fetch biases below this are failures; real ones are far above."""
 
 
@@ -160,13 +169,27 @@ def fetch_fault(m, p, cpu):
     enter(m, p, cpu, VEC_INSTRUCTION_STORAGE, ISI_NO_TRANSLATION if cpu.msr & MSR_IR != 0 else ISI_PROTECTION)
 
 
-@jit
+@hot
+def is_quiet(pc, cpu):
+    """Whether nothing asynchronous can be pending, so that `interrupt` need not be asked."""
+    return pc.external == 0 and pc.now < pc.hdec_at and pc.now < cpu.dec_at and cpu.lpcr & LPCR_MER == 0
+
+
+@hot
 def until(m, pc, cpu):
-    """The cycle to run to before something has to be looked at again."""
-    limit = min(header(m).horizon, max(decrementer_due(m, cpu, pc.now), pc.now + 1))
-    if hdec_enabled(cpu, pc.model):
-        limit = min(limit, max(pc.hdec_at, pc.now + 1))
-    return limit
+    """The cycle to run to before something has to be looked at again: always a later one."""
+    now = pc.now
+    due = cpu.dec_at if now < cpu.dec_at else after_expiry(m, cpu, now)
+    if pc.hdec_at > now and pc.hdec_at < due:
+        due = pc.hdec_at
+    horizon = header(m).horizon
+    return due if due < horizon else horizon
+
+
+@jit
+def after_expiry(m, cpu, now):
+    """The next decrementer exception while one exists or did: not now, since the guest holds it off."""
+    return max(decrementer_due(m, cpu, now), now + 1)
 
 
 @hot
@@ -198,13 +221,15 @@ def interpret(m, p, quota):
     ram = m.ram
     code = m.code
     cpi = header(m).cpi
-    due = interrupt(m, p, cpu)
-    if due == Due.EXTERNAL:
-        return Outcome.EXTERNAL
-    if due == Due.HDEC:
-        return Outcome.HDEC
+    if not is_quiet(pc_, cpu):
+        due = interrupt(m, p, cpu)
+        if due == Due.EXTERNAL:
+            return Outcome.EXTERNAL
+        if due == Due.HDEC:
+            return Outcome.HDEC
     done = 0  # instructions completed before base
     why = Outcome.LIMIT
+    bias = FETCH_UNKNOWN
     pc = cpu.nip
     while True:
         # A stretch: state that slow instructions may change is read afresh here
@@ -220,7 +245,8 @@ def interpret(m, p, quota):
         top = cpu.win_size - 8 if cpu.msr & MSR_DR == 0 else -1
         if sf == 0:
             pc &= EA_32
-        bias = code_bias(m, cpu, pc)
+        if bias < FETCH_FAILED:
+            bias = code_bias(m, cpu, pc)
         slow = 0
         while n < budget and bias >= FETCH_FAILED:
             d = code[u8((pc >> 2) + bias)]
@@ -329,12 +355,15 @@ def interpret(m, p, quota):
                 break
             if pc_.now >= header(m).horizon or done >= quota:
                 break
-        due = interrupt(m, p, cpu)
-        if due == Due.EXTERNAL:
-            why = Outcome.EXTERNAL
-            break
-        if due == Due.HDEC:
-            why = Outcome.HDEC
-            break
+        if not is_quiet(pc_, cpu):
+            due = interrupt(m, p, cpu)
+            if due == Due.EXTERNAL:
+                why = Outcome.EXTERNAL
+                break
+            if due == Due.HDEC:
+                why = Outcome.HDEC
+                break
+        if cpu.msr & MSR_IR != 0 or (cpu.nip ^ pc) >> PAGE_SHIFT != 0:
+            bias = FETCH_UNKNOWN
         pc = cpu.nip
     return why

@@ -1,11 +1,11 @@
 """Big-endian loads and stores, regions of real memory, and what a store may disturb.
 
-The common case is a partition's RAM window: one compare and one byte-assembled access that LLVM turns into a single
-instruction. Everything else (another region, a device, a page with decoded or watched words) goes through
+The common case is a partition's RAM window: one compare and one access (`bigendian.py`). Everything else (another region, a device, a page with decoded or watched words) goes through
 `find_region` and `store_checked`.
 """
 
-from irqvisor._jit import hot, jit
+from irqvisor._jit import jit
+from irqvisor.hw.bigendian import load8, load16, load32, load64, store8, store16, store32, store64
 from irqvisor.hw.state import (
     CODE_PAGE,
     CODE_STRIDE,
@@ -19,67 +19,10 @@ from irqvisor.hw.state import (
     pcpu,
     region,
 )
-from irqvisor.spec.bits import i8, u8
+from irqvisor.spec.bits import i8
 
 RESERVATION_GRANULE = 128
 """Bytes covered by a reservation on 970 and POWER7 to 9."""
-
-
-@hot
-def load8(ram, a):
-    return i8(ram[u8(a)])
-
-
-@hot
-def load16(ram, a):
-    return (i8(ram[u8(a)]) << 8) | i8(ram[u8(a) + u8(1)])
-
-
-@hot
-def load32(ram, a):
-    b = u8(a)
-    return (i8(ram[b]) << 24) | (i8(ram[b + u8(1)]) << 16) | (i8(ram[b + u8(2)]) << 8) | i8(ram[b + u8(3)])
-
-
-@hot
-def load64(ram, a):
-    b = u8(a)
-    return (
-        (i8(ram[b]) << 56)
-        | (i8(ram[b + u8(1)]) << 48)
-        | (i8(ram[b + u8(2)]) << 40)
-        | (i8(ram[b + u8(3)]) << 32)
-        | (i8(ram[b + u8(4)]) << 24)
-        | (i8(ram[b + u8(5)]) << 16)
-        | (i8(ram[b + u8(6)]) << 8)
-        | i8(ram[b + u8(7)])
-    )
-
-
-@hot
-def store8(ram, a, v):
-    ram[u8(a)] = v & 0xFF
-
-
-@hot
-def store16(ram, a, v):
-    b = u8(a)
-    for k in range(2):
-        ram[b + u8(k)] = (v >> (8 - 8 * k)) & 0xFF
-
-
-@hot
-def store32(ram, a, v):
-    b = u8(a)
-    for k in range(4):
-        ram[b + u8(k)] = (v >> (24 - 8 * k)) & 0xFF
-
-
-@hot
-def store64(ram, a, v):
-    b = u8(a)
-    for k in range(8):
-        ram[b + u8(k)] = (v >> (56 - 8 * k)) & 0xFF
 
 
 @jit

@@ -1,0 +1,197 @@
+"""Reservations (Power ISA Book II, Load and Reserve and Store Conditional Instructions)."""
+
+import pytest
+
+from hw import asm
+from hw.bench import EE, HV, ME, ROM, SF, START, Bench, assert_entered
+from irqvisor.hw.outcome import Outcome
+from irqvisor.hw.state import Model
+from irqvisor.spec.power_isa import CR_EQ, CR_SO, DSISR_PROTECTION, DSISR_STORE, MSR_DR, MSR_RI
+
+SIZES = {
+    1: (asm.lbarx, asm.stbcx),
+    2: (asm.lharx, asm.sthcx),
+    4: (asm.lwarx, asm.stwcx),
+    8: (asm.ldarx, asm.stdcx),
+}
+AT = 0x3000
+OLD, NEW = 0x1122_3344_5566_7788, 0x99AA_BBCC_DDEE_FF01
+SIZED = pytest.mark.parametrize("size", SIZES)
+
+
+def bench_for(*program, **registers):
+    """r5 points at a doubleword that holds OLD; r4 holds NEW. POWER8, which has all sizes."""
+    bench = Bench(program, model=Model.POWER8, **{"r4": NEW, "r5": AT} | registers)
+    bench.poke(AT, OLD.to_bytes(8, "big"))
+    return bench
+
+
+def outcome(bench, count):
+    """Run the program; whether its last instruction, a store conditional, stored."""
+    bench.run(count)
+    stored = bench.peek(AT, 8) != OLD
+    assert bench.cpu.cr[0] == (CR_EQ if stored else 0)
+    assert bench.cpu.resv == 0
+    return stored
+
+
+@SIZED
+def test_a_store_conditional_after_its_load_stores(size):
+    load, store = SIZES[size]
+    bench = bench_for(load(3, 0, 5), store(4, 0, 5))
+    assert outcome(bench, 2)
+    assert bench.r(3) == OLD >> (64 - 8 * size)
+    assert bench.peek(AT, size) == NEW & ((1 << 8 * size) - 1)
+    assert bench.peek(AT + size, 8 - size) == OLD & ((1 << (64 - 8 * size)) - 1)
+
+
+@SIZED
+def test_a_store_conditional_without_a_reservation_does_not_store(size):
+    assert not outcome(bench_for(SIZES[size][1](4, 0, 5)), 1)
+
+
+def test_a_second_store_conditional_fails():
+    bench = bench_for(asm.ldarx(3, 0, 5), asm.stdcx(3, 0, 5), asm.stdcx(4, 0, 5))
+    assert not outcome(bench, 3)
+
+
+@pytest.mark.parametrize(("load", "store"), [(4, 8), (8, 4), (4, 2), (1, 8)])
+def test_a_store_conditional_of_another_size_fails_and_ends_the_reservation(load, store):
+    bench = bench_for(SIZES[load][0](3, 0, 5), SIZES[store][1](4, 0, 5))
+    assert not outcome(bench, 2)
+
+
+def test_a_store_conditional_elsewhere_in_the_granule_fails_and_ends_the_reservation():
+    bench = bench_for(asm.lwarx(3, 0, 5), asm.stwcx(4, 5, 6), asm.stwcx(4, 0, 5), r6=4)
+    assert not outcome(bench, 3)
+    assert bench.peek(AT + 4, 4) == OLD & 0xFFFF_FFFF
+
+
+def test_a_new_load_replaces_the_reservation():
+    bench = bench_for(asm.lwarx(3, 0, 5), asm.lwarx(3, 5, 6), asm.stwcx(4, 0, 5), r6=64)
+    assert not outcome(bench, 3)
+
+
+def test_own_stores_keep_the_reservation():
+    bench = bench_for(asm.lwarx(3, 0, 5), asm.stw(4, 8, 5), asm.stwcx(4, 0, 5))
+    assert outcome(bench, 3)
+
+
+def test_cr0_tells_success_and_copies_summary_overflow():
+    bench = bench_for(asm.lwarx(3, 0, 5), asm.stwcx(4, 0, 5), so=1)
+    bench.run(2)
+    assert bench.cpu.cr[0] == CR_EQ | CR_SO
+    bench = bench_for(asm.stwcx(4, 0, 5), so=1)
+    bench.run(1)
+    assert bench.cpu.cr[0] == CR_SO
+
+
+# ---- How a reservation is lost ----
+
+
+def test_an_interrupt_loses_the_reservation():
+    bench = bench_for(asm.lwarx(3, 0, 5), asm.stwcx(4, 0, 5), msr=SF | ME | EE)
+    bench.put(0x900, [asm.stwcx(4, 0, 5)])
+    bench.run(1)
+    bench.mtdec(-1)
+    bench.look()
+    assert bench.pc == 0x900
+    assert not outcome(bench, 1)
+
+
+@pytest.mark.parametrize("word", [asm.RFID, asm.HRFID])
+def test_a_return_from_interrupt_loses_the_reservation(word):
+    bench = bench_for(
+        asm.lwarx(3, 0, 5), word, srr0=START + 8, srr1=SF | HV, hsrr0=START + 8, hsrr1=SF | HV
+    )
+    bench.put(START + 8, asm.stwcx(4, 0, 5))
+    assert not outcome(bench, 3)
+
+
+def test_a_hypercall_loses_the_reservation():
+    bench = bench_for(asm.lwarx(3, 0, 5), asm.sc(1), hypervisor=True, msr=SF | ME)
+    bench.put(START + 8, asm.stwcx(4, 0, 5))
+    assert bench.run(3) == Outcome.HCALL
+    assert not outcome(bench, 1)
+
+
+@pytest.mark.parametrize(
+    ("address", "size", "lost"),
+    [
+        (AT, 8, True),
+        (AT + 127, 1, True),
+        (AT + 120, 8, True),
+        (AT + 128, 8, False),
+        (AT - 8, 8, False),
+        (AT - 4, 8, True),  # overlaps the first bytes of the granule
+        (AT + 0x1000, 4, False),
+    ],
+)
+def test_a_store_by_somebody_else_in_the_granule_loses_the_reservation(address, size, lost):
+    bench = bench_for(asm.lwarx(3, 0, 5), asm.stwcx(4, 0, 5))
+    bench.run(1)
+    before = bench.peek(AT, 8)
+    bench.write_from_outside(address, size, 0x0102_0304_0506_0708)
+    after = bench.peek(AT, 8)
+    bench.run(1)
+    assert (bench.peek(AT, 8) == after) == lost
+    assert lost or after == before
+
+
+# ---- Alignment and storage interrupts ----
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("model", list(Model))
+def test_an_address_that_is_not_a_multiple_of_the_size_raises_an_alignment_interrupt(size, which, model):
+    if model == Model.PPC970 and size == 2:
+        pytest.skip("a 970 has no halfword reservations")
+    bench = Bench([SIZES[size][which](4, 6, 5)], model=model, r4=NEW, r5=AT, r6=size // 2)
+    bench.step()
+    assert_entered(bench, 0x600, srr0=START, srr1=SF | HV | ME, msr=SF | HV | ME)
+    assert bench.cpu.dar == AT + size // 2
+    assert bench.r(4) == NEW
+
+
+@SIZED
+def test_a_reservation_outside_memory_raises_a_data_storage_interrupt(size):
+    load, store = SIZES[size]
+    for word, cause in ((load(4, 0, 5), 0), (store(4, 0, 5), DSISR_STORE)):
+        bench = bench_for(word, r5=0x8000)
+        bench.step()
+        assert bench.pc == 0x300
+        assert (bench.cpu.dar, bench.cpu.dsisr) == (0x8000, DSISR_PROTECTION | cause)
+        assert (bench.r(4), bench.cpu.resv) == (NEW, 0)
+
+
+def test_a_store_conditional_to_rom_raises_a_data_storage_interrupt():
+    bench = bench_for(asm.lwarx(3, 0, 6), asm.stwcx(4, 0, 6), r6=ROM)
+    bench.run(2)
+    assert bench.pc == 0x300
+    assert bench.cpu.dsisr == DSISR_PROTECTION | DSISR_STORE
+
+
+def test_alignment_is_checked_before_translation():
+    bench = bench_for(asm.lwarx(3, 0, 5), r5=AT + 2, msr=SF | MSR_DR | MSR_RI)
+    bench.step()
+    assert bench.pc == 0x600
+
+
+def test_a_store_conditional_to_code_is_seen_by_the_next_fetch():
+    bench = bench_for(asm.lwarx(3, 0, 6), asm.stwcx(4, 0, 6), asm.NOP, asm.b(-4), r6=START + 8, r4=asm.li(7, 9))
+    bench.put(START + 8, asm.b(-8))  # once round with the branch, decoded; then it becomes li r7,9
+    bench.run(3)
+    assert bench.r(7) == 0
+    bench.run(2)
+    assert bench.r(7) in {0, 9}
+    bench.run(2)
+    assert bench.r(7) == 9
+
+
+def test_a_store_conditional_to_a_watched_page_is_reported():
+    bench = bench_for(asm.ldarx(3, 0, 5), asm.stdcx(4, 0, 5))
+    bench.watch(AT)
+    assert bench.run(2) == Outcome.STORED
+    assert bench.pcpu.watch_at == bench.base + AT
+    assert bench.cpu.cr[0] == CR_EQ

@@ -1,0 +1,205 @@
+"""Time base and decrementers, exact in virtual time (Power ISA Book III-S, Timer Facilities)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hw import asm
+from hw.bench import EE, EXC_ENTRY, HV, ME, SF, START, Bench, assert_entered, unsigned
+from irqvisor.hw.outcome import Outcome
+from irqvisor.hw.state import NEVER, Model
+from irqvisor.spec.power_isa import HID0_HDICE, LPCR_HDICE, MSR_RI
+
+GUEST = SF | ME | EE | MSR_RI
+DEC, TB, TBU, HDEC = 22, 268, 269, 310
+SLED = [asm.NOP] * 64
+
+
+def first_delayed_instruction(bench, limit=64):
+    """How many NOPs run before 0x900 is entered."""
+    bench.put(0x900, asm.b(0))
+    bench.run(limit)
+    assert bench.pc == 0x900
+    return (int(bench.cpu.srr0) - START) // 4
+
+
+# ---- Time base ----
+
+
+@given(st.integers(0, 1 << 40), st.integers(1, 5), st.sampled_from([(1, 1), (1, 60), (33, 2000), (3, 2), (512, 3500)]))
+def test_the_time_base_is_a_fraction_of_the_cycle_rounded_down(now, cpi, tb):
+    bench = Bench([asm.mfspr(3, TB), asm.NOP, asm.mftb(4), asm.mfspr(5, TBU), asm.mftb(6, TBU)], tb=tb, cpi=cpi)
+    bench.pcpu.now = now
+    bench.run(5)
+    num, den = tb
+    assert bench.r(3) == now * num // den
+    assert bench.r(4) == (now + 2 * cpi) * num // den
+    assert bench.r(5) == (now + 3 * cpi) * num // den >> 32
+    assert bench.r(6) == (now + 4 * cpi) * num // den >> 32
+
+
+def test_a_read_in_32_bit_mode_gives_all_64_bits():
+    bench = Bench([asm.mftb(3)], msr=0)
+    bench.pcpu.now = 0x1_2345_6789
+    bench.step()
+    assert bench.r(3) == 0x1_2345_6789
+
+
+@pytest.mark.parametrize("number", [284, 285, 286, TB, TBU])
+def test_writing_the_time_base_changes_nothing(number):
+    bench = Bench([asm.mtspr(number, 4), asm.mfspr(3, TB)], r4=12345)
+    bench.run(2)
+    assert bench.r(3) == 1
+
+
+# ---- Decrementer: Decrementer Interrupt ----
+
+
+@pytest.mark.parametrize("value", [0, 1, 5, 30])
+def test_the_decrementer_interrupts_when_it_passes_from_0_to_minus_1(value):
+    bench = Bench(SLED, msr=GUEST)
+    bench.mtdec(value)
+    assert first_delayed_instruction(bench) == value + 1
+    assert bench.cpu.srr1 == GUEST
+
+
+@given(st.integers(0, 40), st.integers(1, 7), st.integers(1, 9), st.integers(1, 9), st.integers(0, 1000))
+def test_the_decrementer_interrupts_at_the_first_boundary_at_or_after_its_tick(value, cpi, num, den, now):
+    bench = Bench(SLED, msr=GUEST, cpi=cpi, tb=(num, den))
+    bench.pcpu.now = now
+    bench.mtdec(value)
+    count = next(n for n in range(1 << 20) if (now + n * cpi) * num // den >= now * num // den + value + 1)
+    bench.put(0x900, asm.b(0))
+    bench.run(64)
+    assert (bench.pc == 0x900) == (count < 64)
+    if count < 64:
+        assert bench.cpu.srr0 == START + 4 * count
+
+
+def test_a_negative_value_written_to_dec_interrupts_before_the_next_instruction():
+    bench = Bench([asm.mtspr(DEC, 3), asm.li(4, 1)], msr=GUEST, r3=-1)
+    bench.put(0x900, asm.b(0))
+    bench.run(2)
+    assert_entered(bench, 0x900, srr0=START + 4, srr1=GUEST, msr=SF | ME)
+    assert bench.r(4) == 0
+
+
+def test_only_the_low_32_bits_of_dec_are_written():
+    bench = Bench([asm.mtspr(DEC, 3), asm.NOP], msr=GUEST, r3=0xFFFF_FFFF_7FFF_FFFF)
+    bench.run(2)
+    assert bench.pc == START + 8
+    bench = Bench([asm.mtspr(DEC, 3), asm.NOP], msr=GUEST, r3=0x8000_0000)
+    bench.step()
+    bench.look()
+    assert bench.pc == 0x900
+
+
+def test_dec_reads_as_32_bits_zero_extended_and_counts_on_below_zero():
+    bench = Bench([asm.mtspr(DEC, 3), asm.mfspr(4, DEC), asm.NOP, asm.mfspr(5, DEC)], r3=1, msr=SF)
+    bench.run(4)
+    assert (bench.r(4), bench.r(5)) == (0, 0xFFFF_FFFE)
+
+
+def test_dec_counts_while_ee_is_off_and_waits_for_it():
+    bench = Bench([asm.NOP] * 5 + [asm.mtmsrd(3, 1), asm.NOP], msr=SF, r3=EE)
+    bench.mtdec(2)
+    bench.run(6)
+    bench.look()
+    assert_entered(bench, 0x900, srr0=START + 24, srr1=SF | EE, msr=SF)
+
+
+def test_a_handler_that_enables_without_reloading_dec_is_interrupted_again():
+    bench = Bench([asm.NOP], msr=GUEST, r3=EE)
+    bench.mtdec(-5)
+    bench.put(0x900, [asm.mtmsrd(3, 1), asm.NOP])
+    bench.run(1)
+    bench.look()
+    assert_entered(bench, 0x900, srr0=0x904, srr1=SF | ME | EE, msr=SF | ME)
+
+
+def test_writing_a_value_that_is_not_negative_ends_the_exception():
+    bench = Bench([asm.mtspr(DEC, 4), asm.mtmsrd(3, 1), asm.NOP], msr=SF, r3=EE, r4=1000)
+    bench.mtdec(-5)
+    bench.run(3)
+    assert bench.pc == START + 12
+
+
+def test_an_exception_ends_by_itself_when_dec_wraps_round_to_positive():
+    bench = Bench([asm.NOP] * 4 + [asm.mtmsrd(3, 1), asm.mfspr(4, DEC)], msr=SF, r3=EE)
+    bench.mtdec(-(1 << 31) + 2)
+    bench.run(6)
+    assert bench.pc == START + 24
+    assert bench.r(4) == 0x7FFF_FFFD
+
+
+def test_dec_wraps_round_and_interrupts_again_after_2_to_the_32_ticks():
+    bench = Bench(SLED, msr=GUEST)
+    bench.mtdec(-(1 << 31))
+    bench.pcpu.now += 1 << 31  # DEC = 0 after a whole round of negative values and one of positive ones
+    bench.pcpu.now += (1 << 31) - 3
+    assert first_delayed_instruction(bench) == 4
+
+
+def test_the_decrementer_is_due_in_handlers_and_after_them():
+    bench = Bench(SLED, msr=GUEST)
+    bench.mtdec(EXC_ENTRY)
+    bench.put(0x700, [asm.RFID])
+    bench.put(START, asm.sc())
+    bench.put(0xC00, [asm.RFID])
+    bench.put(0x900, asm.b(0))
+    bench.run(4)
+    assert bench.cpu.srr0 == START + 4
+
+
+# ---- Hypervisor decrementer ----
+
+
+@pytest.mark.parametrize(("model", "enabled"), [(Model.PPC970, {"hid0": HID0_HDICE}), (Model.POWER8, {"lpcr": LPCR_HDICE})])
+@pytest.mark.parametrize("value", [0, 1, 20])
+def test_hdec_leaves_for_the_hypervisor_at_its_very_cycle(model, enabled, value):
+    bench = Bench(SLED, msr=GUEST & ~EE, model=model, hypervisor=True, **enabled)
+    bench.pcpu.hdec_at = value
+    assert bench.run(64) == Outcome.HDEC
+    assert bench.pcpu.now == value
+    assert bench.pc == START + 4 * value
+
+
+@given(st.integers(0, 1 << 20), st.sampled_from([(1, 1), (1, 60), (33, 2000)]), st.integers(0, 1 << 30))
+def test_hdec_reads_what_was_written_less_the_ticks_since(value, tb, now):
+    bench = Bench([asm.mtspr(HDEC, 3), asm.NOP, asm.mfspr(4, HDEC)], r3=value, tb=tb)
+    bench.pcpu.now = now
+    bench.run(3)
+    num, den = tb
+    assert bench.r(4) == (value - ((now + 2) * num // den - now * num // den)) & 0xFFFF_FFFF
+
+
+def test_hdec_passes_from_0_to_minus_1_like_dec():
+    bench = Bench([asm.mtspr(HDEC, 3), *SLED], msr=SF | HV | EE, hid0=HID0_HDICE, r3=5)
+    bench.put(0x980, asm.b(0))
+    bench.run(64)
+    assert bench.pc == 0x980
+    assert bench.cpu.hsrr0 == START + 4 * 6
+
+
+def test_a_negative_value_written_to_hdec_is_due_at_once():
+    bench = Bench([asm.mtspr(HDEC, 3), *SLED], msr=SF | HV | EE, hid0=HID0_HDICE, r3=-1)
+    bench.step()
+    bench.look()
+    assert bench.pc == 0x980
+    assert bench.cpu.hsrr0 == START + 4
+
+
+def test_an_hdec_that_is_off_reads_as_far_away():
+    bench = Bench([asm.mfspr(3, HDEC)])
+    assert bench.pcpu.hdec_at == NEVER
+    bench.step()
+    assert bench.r(3) == 0x7FFF_FFFF
+
+
+def test_no_instruction_begins_at_the_horizon():
+    bench = Bench(SLED, cpi=3)
+    bench.header.horizon = 10
+    assert bench.run(64) == Outcome.LIMIT
+    assert bench.pcpu.now == 12
+    assert bench.pc == START + 4 * 4
+    assert unsigned(bench.pcpu.icount) == 4
