@@ -12,7 +12,8 @@ from irqvisor._jit import entry
 from irqvisor.hw import memory
 from irqvisor.hw.interpret import interpret
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import CODE_STRIDE, NEVER, WATCHED, Model, RegionKind
+from irqvisor.hw.state import CODE_STRIDE, NEVER, WATCHED, Model, RegionKind, context, pcpu
+from irqvisor.hw.timer import set_decrementer
 from irqvisor.spec.power_isa import MSR_EE, MSR_HV, MSR_ME, MSR_SF
 from irqvisor.tables import Table
 
@@ -36,6 +37,11 @@ def run(m, p, quota):
 @entry
 def write_ram(m, a, size, value):
     memory.write_ram(m, a, size, value)
+
+
+@entry
+def write_dec(m, p, value):
+    set_decrementer(m, context(m, pcpu(m, p).context), pcpu(m, p).now, value)
 
 
 def signed(value):
@@ -138,8 +144,7 @@ class Bench:
 
     def mtdec(self, value):
         """Set DEC now."""
-        self.cpu.dec_base = int(self.pcpu.now) * int(self.header.tb_num) // int(self.header.tb_den) + value
-        self.cpu.dec_at = 0
+        write_dec(self.arrays, 0, value)
 
     def put(self, address, words):
         """Write a program, or one word, as a loader does."""
@@ -159,6 +164,12 @@ class Bench:
     def watch(self, address):
         """The hypervisor wants to see stores to this page."""
         self.views[Table.CODEMAP][(self.base + address) // PAGE].entry |= WATCHED
+
+    def enlarge_pool(self, pages):
+        """A larger pool of decoded pages, empty, as `Machine` makes one."""
+        self.code = np.zeros(1 + pages * CODE_STRIDE, tables.CODE)
+        self.arrays = tables.arrays(self.state, self.ram, self.code)
+        self.views[Table.CODEMAP].entry[:] &= WATCHED
 
     def outside(self):
         """Every byte of the RAM array that does not belong to this partition."""

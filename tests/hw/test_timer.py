@@ -88,7 +88,7 @@ def test_only_the_low_32_bits_of_dec_are_written():
     bench = Bench([asm.mtspr(DEC, 3), asm.NOP], msr=GUEST, r3=0xFFFF_FFFF_7FFF_FFFF)
     bench.run(2)
     assert bench.pc == START + 8
-    bench = Bench([asm.mtspr(DEC, 3), asm.NOP], msr=GUEST, r3=0x8000_0000)
+    bench = Bench([asm.mtspr(DEC, 3), asm.NOP], msr=GUEST, r3=0x9000_0000)
     bench.step()
     bench.look()
     assert bench.pc == 0x900
@@ -134,9 +134,10 @@ def test_an_exception_ends_by_itself_when_dec_wraps_round_to_positive():
 
 def test_dec_wraps_round_and_interrupts_again_after_2_to_the_32_ticks():
     bench = Bench(SLED, msr=GUEST)
-    bench.mtdec(-(1 << 31))
-    bench.pcpu.now += 1 << 31  # DEC = 0 after a whole round of negative values and one of positive ones
-    bench.pcpu.now += (1 << 31) - 3
+    bench.mtdec(-1)
+    bench.pcpu.now = (1 << 32) - 4
+    bench.look()
+    assert bench.pc == START
     assert first_delayed_instruction(bench) == 4
 
 

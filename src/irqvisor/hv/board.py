@@ -6,8 +6,8 @@ CONSOLE: one byte, for guests that have no hypervisor to print for them.
 
 from irqvisor import trace
 from irqvisor._jit import jit
-from irqvisor.hv.state import Exit, domain, vcpu
-from irqvisor.hw import timeline
+from irqvisor.hv.state import Exit, domain, pirq, vcpu
+from irqvisor.hw import openpic, timeline
 from irqvisor.hw.memory import load64
 from irqvisor.hw.state import NOBODY, EventKind, Phase, Stop, context, header, pcpu, request
 
@@ -64,12 +64,27 @@ def stop_domain(m, p, d, why, value):
     e.exit_cycle = pc.now
     e.exit_pc = context(m, e.vcpu).nip
     trace.emit(m, trace.Kind.DOMAIN_STOP, pc.now, p, d, -1, 0, why)
+    if pc.hypervisor != 0:
+        release_lines(m, d)
     if pc.context == e.vcpu:
         vcpu(m, e.vcpu).running = 0
         pc.context = NOBODY
     pc.resched = 1
     if e.ready == 0:
         one_less(m, pc.now)
+
+
+@jit
+def release_lines(m, d):
+    """Nobody answers a dead domain's interrupts: mask its lines, and end what it has in service, which would hold
+    off everybody else's on that pCPU."""
+    for irq in range(header(m).n_pirq):
+        r = pirq(m, irq)
+        if r.domain == d and r.source != NOBODY:
+            openpic.mask(m, irq)
+            if r.in_flight != 0:
+                r.in_flight = 0
+                openpic.end_of_interrupt(m, r.acked_on)
 
 
 @jit

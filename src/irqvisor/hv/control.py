@@ -19,6 +19,10 @@ from irqvisor.tables import Arrays, Table, Views
 PORT_BUCKET = 128
 """Ports Xen allocates at a time (2008)."""
 
+VCPU_VIRQS = frozenset({0, 1, 7})
+"""Virtual interrupts that each vCPU has for itself: timer, debug, oprofile. The others are global (2008)."""
+
+
 class CallError(Exception):
     """A call is refused: the errno or PAPR status that the guest gets."""
 
@@ -64,7 +68,7 @@ class Plane(NamedTuple):
 
     def port(self, domain: int, number: int) -> Any:
         """An allocated port's record; -EINVAL if there is none."""
-        if not 0 < number < int(self.views[Table.DOMAIN][domain].ports):
+        if not 0 <= number < int(self.views[Table.DOMAIN][domain].ports):
             raise CallError(-xen.EINVAL)
         return self.views[Table.PORT][int(self.views[Table.DOMAIN][domain].port) + number]
 
@@ -81,6 +85,7 @@ def serve(plane: Plane) -> None:
     except CallError as refused:
         result = refused.code
     gpr[3] = result
+    grow_ahead(plane)
 
 
 def xen_call(plane: Plane, number: int) -> int:
@@ -140,17 +145,26 @@ def target_domain(plane: Plane, number: int) -> int:
 
 
 def allocate_port(plane: Plane, domain: int) -> int:
-    """The lowest free port of a domain, growing its array by a bucket when all are taken; -ENOSPC at the limit."""
-    d = plane.views[Table.DOMAIN][domain]
-    first, count = int(d.port), int(d.ports)
-    states = plane.views[Table.PORT][first : first + count].state
-    free = np.flatnonzero(states[1:] == PortState.FREE)
-    if free.size:
-        return int(free[0]) + 1
-    if count >= xen.PORTS_2L:
+    """The lowest free port of a domain; -ENOSPC when all are taken, which is at the limit: see `grow_ahead`."""
+    free = free_ports(plane, domain)
+    if not free.size:
         raise CallError(-xen.ENOSPC)
-    plane.grow_ports(domain, min(count + PORT_BUCKET, xen.PORTS_2L))
-    return count
+    return int(free[0])
+
+
+def free_ports(plane: Plane, domain: int) -> np.ndarray[Any, Any]:
+    """The numbers of a domain's free ports, ascending."""
+    d = plane.views[Table.DOMAIN][domain]
+    return np.flatnonzero(plane.views[Table.PORT][int(d.port) : int(d.port + d.ports)].state == PortState.FREE)
+
+
+def grow_ahead(plane: Plane) -> None:
+    """Give a bucket of ports to each domain that has used up its own. Growing moves the machine's tables, and so comes
+    last, when the call is finished: the next one finds a free port."""
+    for domain, d in enumerate(plane.views[Table.DOMAIN]):
+        count = int(d.ports)
+        if 0 < count < xen.PORTS_2L and not free_ports(plane, domain).size:
+            plane.grow_ports(domain, min(count + PORT_BUCKET, xen.PORTS_2L))
 
 
 def bind_interdomain(plane: Plane, handle: int) -> int:
@@ -178,7 +192,7 @@ def bind_virq(plane: Plane, handle: int) -> int:
     if virq >= xen.NR_VIRQS:
         raise CallError(-xen.EINVAL)
     if u32(arg, 4) != 0:
-        raise CallError(-xen.ENOENT)
+        raise CallError(-xen.ENOENT if virq in VCPU_VIRQS else -xen.EINVAL)
     ports = plane.views[Table.PORT][int(plane.own.port) : int(plane.own.port + plane.own.ports)]
     if np.any((ports.state == PortState.VIRQ) & (ports.virq == virq)):
         raise CallError(-xen.EEXIST)
@@ -194,9 +208,9 @@ def bind_pirq(plane: Plane, handle: int) -> int:
     arg = plane.argument(handle, 12)
     irq = u32(arg, 0)
     pirqs = plane.views[Table.PIRQ]
-    if irq >= xen.NR_PIRQS or irq >= len(pirqs):
+    if irq >= xen.NR_PIRQS:
         raise CallError(-xen.EINVAL)
-    if pirqs[irq].domain != plane.domain:
+    if irq >= len(pirqs) or pirqs[irq].domain != plane.domain:
         raise CallError(-xen.EPERM)
     if pirqs[irq].port != 0:
         raise CallError(-xen.EEXIST)
@@ -288,6 +302,8 @@ def bind_vcpu(plane: Plane, handle: int) -> int:
         raise CallError(-xen.ENOENT)
     here = plane.port(plane.domain, u32(arg, 0))
     if here.state in (PortState.FREE, PortState.RESERVED, PortState.IPI):
+        raise CallError(-xen.EINVAL)
+    if here.state == PortState.VIRQ and int(here.virq) in VCPU_VIRQS:
         raise CallError(-xen.EINVAL)
     return 0
 

@@ -82,6 +82,13 @@ def select(m, p, v, number):
 
 
 @jit
+def notified(m, d, number):
+    """The vCPU that a port notifies; of a port that nobody uses, the domain's first."""
+    e = port(m, domain(m, d).port + number)
+    return e.notify if e.state > PortState.RESERVED else domain(m, d).vcpu
+
+
+@jit
 def wake_pollers(m, p, d):
     """S5: a port that became pending ends every poll of its domain (2008: spurious returns allowed)."""
     v = domain(m, d).vcpu
@@ -95,14 +102,14 @@ def set_pending(m, p, d, number):
     if test_and_set(m, word(m, d, EVTCHN_PENDING, number), sll(1, number & 63)):
         return
     if not is_masked(m, d, number):
-        select(m, p, port(m, domain(m, d).port + number).notify, number)
+        select(m, p, notified(m, d, number), number)
     wake_pollers(m, p, d)
 
 
 @jit
 def is_valid(m, d, number):
-    """Whether a number names an allocated port; 0 is never usable."""
-    return 0 < number < domain(m, d).ports
+    """Whether a number names an allocated port, usable or not."""
+    return 0 <= number < domain(m, d).ports
 
 
 @jit
@@ -131,7 +138,7 @@ def unmask(m, p, d, number):
     if old & bit != 0:
         write_ram(m, a, 8, old & ~bit)
         if is_pending(m, d, number):
-            select(m, p, port(m, domain(m, d).port + number).notify, number)
+            select(m, p, notified(m, d, number), number)
     return 0
 
 
@@ -152,6 +159,8 @@ def observe_store(m, p):
             e = port(m, domain(m, d).port + number)
             if e.state == PortState.PIRQ:
                 learn(m, p, pc.context, e.remote_port)
+            else:
+                trace.context_count(m, pc.context).learned += 1  # no source, but not spurious either
 
 
 @jit

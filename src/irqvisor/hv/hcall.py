@@ -212,11 +212,11 @@ def physdev_op(m, p, v, cpu):
         cpu.gpr[3] = -xen.EFAULT
         return Answer.DONE
     irq = load32(m.ram, a)
-    if irq >= xen.NR_PIRQS or irq >= header(m).n_pirq:
+    if irq >= xen.NR_PIRQS:
         cpu.gpr[3] = -xen.EINVAL
         return Answer.DONE
     cpu.gpr[3] = 0
-    mine = pirq(m, irq).domain == vcpu(m, v).domain
+    mine = irq < header(m).n_pirq and pirq(m, irq).domain == vcpu(m, v).domain
     if command == xen.PHYSDEVOP_EOI:
         if mine and pirq(m, irq).in_flight != 0:
             end_pirq(m, p, irq)
@@ -227,10 +227,11 @@ def physdev_op(m, p, v, cpu):
 
 @jit
 def end_pirq(m, p, irq):
-    """The guest is done with a level interrupt: now its EOI reaches the controller, from the pCPU that makes the call."""
+    """The guest is done with a level interrupt: now its EOI reaches the controller, at the pCPU that has it in service,
+    whoever makes the call. (Xen/PPC wrote the caller's own EOI register: after a migration it ended the wrong one.)"""
     r = pirq(m, irq)
     r.in_flight = 0
-    openpic.end_of_interrupt(m, p)
+    openpic.end_of_interrupt(m, r.acked_on)
     accounting.write_pic(m, p)
     if r.source != NOBODY:
         trace.finish(m, r.source, p, pcpu(m, p).now)

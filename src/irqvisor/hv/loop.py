@@ -61,6 +61,7 @@ def enter_from_idle(m, p):
         accounting.enter(m, p, Entry.HDEC)
         accounting.charge(m, p, header(m).exc_entry)
         scheduler.run_timers(m, p)
+        pc.hdec_at = scheduler.next_timer(m, p)
         leave(m, p)
         return True
     if pc.resched != 0:
@@ -85,10 +86,18 @@ def sleep(m, p):
 
 
 @jit
+def skips_softirqs(m, pc):
+    """P13: an external interrupt resumes the guest it came to; the wish to reschedule waits for another entry."""
+    if header(m).defects & Defect.SOFTIRQS_SKIPPED == 0 or pc.entry != Entry.EXTERNAL:
+        return False
+    return pc.context >= 0 and scheduler.is_runnable(m, pc.context)
+
+
+@jit
 def leave(m, p):
     """The way out of the hypervisor: choose who runs, pay for the return, deliver."""
     pc = pcpu(m, p)
-    runs = scheduler.reschedule(m, p)
+    runs = skips_softirqs(m, pc) or scheduler.reschedule(m, p)
     if runs and not accounting.is_hypercall(pc.entry):
         accounting.charge(m, p, header(m).exc_return)
     dispatch.before_entry(m, p)
@@ -101,8 +110,6 @@ def take_external(m, p):
     accounting.enter(m, p, Entry.EXTERNAL)
     accounting.charge(m, p, header(m).exc_entry)
     dispatch.on_external(m, p)
-    if header(m).defects & Defect.SOFTIRQS_SKIPPED != 0:
-        pcpu(m, p).resched = 0
     leave(m, p)
 
 
@@ -198,6 +205,7 @@ def happen(m, kind, arg, cycle):
         devices.arrive(m, arg, cycle)
     elif kind == EventKind.KICK:
         openpic.send_ipi(m, EVENT_CHECK_IPI, 1 << arg)
+        scheduler.kicked(m, arg)
     elif kind == EventKind.PIC_TIMER:
         openpic.timer_expired(m, arg, cycle)
     elif kind == EventKind.START:

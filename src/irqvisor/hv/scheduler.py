@@ -82,7 +82,6 @@ def wake(m, p, v):
         if h.boost != 0 or pcpu(m, p).context == NOBODY:
             pcpu(m, p).resched = 1
     else:
-        pcpu(m, w.pcpu).resched = 1
         kick(m, p, w.pcpu)
 
 
@@ -90,6 +89,14 @@ def wake(m, p, v):
 def kick(m, p, target):
     """Send a physical IPI so that another pCPU enters the hypervisor, or looks again."""
     timeline.schedule(m, pcpu(m, p).now + header(m).phys_ipi, KICK_PRIORITY, EventKind.KICK, target)
+
+
+@jit
+def kicked(m, p):
+    """The IPI of `kick` arrives: who was woken from elsewhere may go first from now on, not earlier."""
+    for v in range(header(m).n_context):
+        if vcpu(m, v).pcpu == p and vcpu(m, v).priority != 0 and is_runnable(m, v):
+            pcpu(m, p).resched = 1
 
 
 @jit

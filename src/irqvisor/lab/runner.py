@@ -11,6 +11,7 @@ import numpy as np
 from irqvisor.errors import InvariantError
 from irqvisor.hw.state import Phase, Stop
 from irqvisor.lab import build, metrics
+from irqvisor.lab import journey as journeys
 from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.scenario import Scenario
 from irqvisor.machine import Machine
@@ -114,6 +115,17 @@ def run(
     if result["unbalanced"]:
         raise InvariantError(f"{scenario.name} under {design}", "the books do not balance: " + "; ".join(result["unbalanced"]))
     return result
+
+
+def journey(scenario: Scenario, design: str, which: str, *, cpu: str | None = None) -> list[dict[str, Any]]:
+    """The life of one interrupt: a number of the event log, ``slowest`` or ``lost``; empty if there is none."""
+    machine = build.machine(scenario, design, cpu=cpu)
+    records: list[np.ndarray[Any, Any]] = []
+    machine.start_log(LOG_RECORDS, ring=False)
+    machine.on_log = records.append
+    finish(machine)
+    machine.spill_log()
+    return journeys.rows(machine, np.concatenate(records), journeys.number_of(machine, which))
 
 
 def finish(machine: Machine, progress: Progress | None = None) -> None:

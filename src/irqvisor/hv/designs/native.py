@@ -45,7 +45,11 @@ def on_access(m, p, what):
     """IACK: the kernel knows the source. EOI: its journey is complete."""
     pc = pcpu(m, p)
     irq = pc.watch_at
-    if irq == NOBODY or not openpic.is_input(m, irq):
+    if irq == NOBODY:
+        return
+    if not openpic.is_input(m, irq):
+        if what == Outcome.ACKNOWLEDGED:
+            trace.context_count(m, pc.context).learned += 1  # an IPI or a timer: no source, but not spurious either
         return
     s = pirq(m, irq).source
     if s == NOBODY:
@@ -65,6 +69,8 @@ def before_entry(m, p):
 def whereabouts(m, s):
     """In the controller, masked there, held off there, or nowhere."""
     irq = source(m, s).irq
+    if source(m, s).level != 0 and openpic.pic_source(m, irq).server != NOBODY:
+        return Where.PRIORITY  # in service, not ended
     if openpic.is_pending(m, irq) == 0:
         return Where.NOWHERE
     if openpic.is_masked(m, irq) != 0:

@@ -41,6 +41,13 @@ def on_external(m, p):
     pc = pcpu(m, p)
     if pc.context >= 0 and pc.model == Model.PPC970:
         hcall.clobber_srr(context(m, pc.context))
+    take(m, p)
+
+
+@jit
+def take(m, p):
+    """Acknowledge one interrupt and mark its event."""
+    pc = pcpu(m, p)
     accounting.read_pic(m, p)
     irq = openpic.acknowledge_source(m, p)
     if irq < 0:
@@ -59,6 +66,7 @@ def on_external(m, p):
         accounting.write_pic(m, p)
     else:
         r.in_flight = 1
+        r.acked_on = p
     if r.port != 0 and domain(m, r.domain).alive != 0:
         event_channel.set_pending(m, p, r.domain, r.port)
 
@@ -81,7 +89,9 @@ def on_hcall(m, p, v, cpu):
 
 @jit
 def on_hdec(m, p):
-    """Timers and slices only."""
+    """Its handler runs with EE on, so what a guest with EE=0 held off is taken now: at most an HDEC period late."""
+    while pcpu(m, p).external != 0:
+        take(m, p)
 
 
 @jit
