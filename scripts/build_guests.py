@@ -23,6 +23,8 @@ IMAGES = ROOT / "src" / "irqvisor" / "guest" / "images"
 
 ZIGLANG = "0.17.1"
 FRONT_ENDS = {"native": "native.c", "rhype": "rhype.c", "xen-ppc": "xen_ppc.c"}
+PROGRAMS = {"mix": ("kernel/start.S", "kernel/vectors.S", "bench/mix.c")}
+"""Images that are no kernel, and their sources."""
 LARGEST_FILE = 40 * 1024
 
 TARGET = ["-target", "powerpc64-freestanding-none", "-mcpu=970", "-mno-altivec"]
@@ -63,13 +65,18 @@ def main() -> int:
         check_compiler()
         if arguments.check:
             return check()
-        for name in FRONT_ENDS:
+        for name in images():
             image = build(name, arguments.output)
             print(f"{image}: {image.stat().st_size} bytes")
     except BuildError as error:
         print(f"build_guests: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def images() -> list[str]:
+    """Every image there is to build."""
+    return [*FRONT_ENDS, *PROGRAMS]
 
 
 class BuildError(Exception):
@@ -90,7 +97,7 @@ def check() -> int:
     """1 if an image in the package is not what its sources build."""
     differing = []
     with tempfile.TemporaryDirectory(prefix="irqvisor-guests-") as folder:
-        for name in FRONT_ENDS:
+        for name in images():
             shipped = IMAGES / f"{name}.elf"
             built = build(name, Path(folder))
             same = shipped.is_file() and shipped.read_bytes() == built.read_bytes()
@@ -106,9 +113,7 @@ def build(name: str, folder: Path) -> Path:
     """Compile and link one image. Paths are relative to the repository, so that none of them gets into the image."""
     folder.mkdir(parents=True, exist_ok=True)
     image = (folder / f"{name}.elf").resolve()
-    kernel = ROOT / "guests" / "kernel"
-    parts = [*sorted(kernel.glob("*.S")), *sorted(kernel.glob("*.c")), ROOT / "guests" / "front" / FRONT_ENDS[name]]
-    sources = [part.relative_to(ROOT).as_posix() for part in parts]
+    sources = [part.relative_to(ROOT).as_posix() for part in parts(name)]
     command = [sys.executable, "-m", "ziglang", "cc", *TARGET, *LANGUAGE, *CODE, f"-ffile-prefix-map={ROOT}=.", *LINK]
     environment = dict(os.environ, SOURCE_DATE_EPOCH="0", LC_ALL="C")
     done = subprocess.run([*command, *sources, "-o", str(image)], cwd=ROOT, env=environment, check=False)
@@ -117,6 +122,15 @@ def build(name: str, folder: Path) -> Path:
     image.chmod(0o644)
     inspect(name, image)
     return image
+
+
+def parts(name: str) -> list[Path]:
+    """The sources of an image, in the order in which they are linked."""
+    guests = ROOT / "guests"
+    if name in PROGRAMS:
+        return [guests / part for part in PROGRAMS[name]]
+    kernel = guests / "kernel"
+    return [*sorted(kernel.glob("*.S")), *sorted(kernel.glob("*.c")), guests / "front" / FRONT_ENDS[name]]
 
 
 def inspect(name: str, image: Path) -> None:

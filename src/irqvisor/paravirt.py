@@ -15,11 +15,11 @@ from irqvisor.errors import ImageError
 from irqvisor.guest import devicetree
 from irqvisor.guest.image import Image
 from irqvisor.hv import loop
-from irqvisor.hv.dispatch import Design
 from irqvisor.hv.state import PortState
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NEVER, NOBODY, Model, RegionKind
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
+from irqvisor.spec.designs import Design
 from irqvisor.spec.openpic import WINDOW_BYTES
 from irqvisor.spec.papr import PRIORITY_NONE, XISR_SOURCES
 from irqvisor.spec.power_isa import HID0_HDICE, HID0_NAP, HID4_LPES0, LPCR_HDICE, LPCR_LPES0, MSR_HV, MSR_ME, MSR_SF
@@ -92,6 +92,7 @@ class DomainConfig:
     pcpu: int
     image: Path
     ram_bytes: int
+    ram_base: int
     loops: tuple[str, ...] = ()
     compute_unit: int = 200
     hold_units: int = 0
@@ -140,6 +141,7 @@ class Layout:
 
     shared_info: int
     tree: int
+    tree_bytes: int
     work: int
     rings: dict[int, int]
     free: int  # the kernel must end at or below this
@@ -147,17 +149,25 @@ class Layout:
 
 def lay_out(config: Config, d: int) -> Layout:
     """Place a domain's data below the top of its memory."""
-    top = config.domains[d].ram_bytes
-    shared = top - PAGE
-    tree = shared - PAGE
+    shared = config.domains[d].ram_bytes - PAGE
+    owned = [s for s, source in enumerate(config.sources) if source.domain == d]
+    # A tree's size does not depend on the addresses in it
+    size = len(devicetree.build(_tree(config, d, Layout(shared, 0, 0, 0, dict.fromkeys(owned, 0), 0))))
+    tree = (shared - size) // PAGE * PAGE
     place = tree - WORK_BYTES
     work = place
     rings = {}
-    for s, source in enumerate(config.sources):
-        if source.domain == d:
-            place -= ring_bytes(source.slots)
-            rings[s] = place
-    return Layout(shared, tree, work, rings, place // PAGE * PAGE)
+    for s in owned:
+        place -= ring_bytes(config.sources[s].slots)
+        rings[s] = place
+    if place < 0:
+        raise ImageError(
+            config.domains[d].name,
+            f"its device tree and rings need {shared - place} bytes",
+            f"less than its {config.domains[d].ram_bytes} bytes of memory",
+            "raise ram_kib",
+        )
+    return Layout(shared, tree, size, work, rings, place // PAGE * PAGE)
 
 
 def build(config: Config) -> Machine:
@@ -167,9 +177,11 @@ def build(config: Config) -> Machine:
         ImageError: a guest does not fit, or is not for this board.
     """
     n_pirq = 1 + max((s.irq for s in config.sources), default=0)
+    if n_pirq + openpic.INTERNAL_SOURCES > openpic.MAX_SOURCES:
+        raise ValueError(f"interrupt {n_pirq - 1}: the controller has {openpic.MAX_SOURCES} sources")
     n = len(config.domains)
     arrivals = [s.arrivals for s in config.sources if s.arrivals is not None]
-    ram_bytes = sum(d.ram_bytes for d in config.domains)
+    ram_bytes = max(d.ram_base + d.ram_bytes for d in config.domains)
     state = tables.allocate(
         {
             Table.HEADER: 1,
@@ -246,12 +258,12 @@ def _pcpus(machine: Machine, config: Config) -> None:
 
 def _domains(machine: Machine, config: Config) -> list[Layout]:
     layouts = []
-    ram = 0
     ports = machine.views[Table.PORT]
     regions = machine.views[Table.REGION]
     for d, domain in enumerate(config.domains):
         layout = lay_out(config, d)
         layouts.append(layout)
+        ram = domain.ram_base
         e = machine.views[Table.DOMAIN][d]
         e.alive, e.vcpu, e.ram, e.ram_bytes = 1, d, ram, domain.ram_bytes
         e.shared = ram + layout.shared_info if config.has_shared_info else NOBODY
@@ -274,7 +286,6 @@ def _domains(machine: Machine, config: Config) -> list[Layout]:
         v = machine.views[Table.VCPU][d]
         v.domain, v.pcpu, v.mfrr, v.timer = d, domain.pcpu, PRIORITY_NONE, NEVER
         v.running = int(config.bare_metal)
-        ram += domain.ram_bytes
     return layouts
 
 
@@ -323,8 +334,6 @@ def _guests(machine: Machine, config: Config, layouts: list[Layout]) -> None:
         start = int(machine.views[Table.DOMAIN][d].ram)
         _put(machine, start, program.place(layout.free))
         tree = devicetree.build(_tree(config, d, layout))
-        if len(tree) > PAGE:
-            raise ImageError(domain.name, f"a device tree of {len(tree)} bytes", f"at most {PAGE}", "fewer sources")
         _put(machine, start + layout.tree, tree)
         c = machine.views[Table.CONTEXT][d]
         c.nip = program.entry

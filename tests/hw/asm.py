@@ -52,7 +52,7 @@ def stdu(t, displacement, a):
 
 lhbrx, lwbrx, ldbrx = x_form(790), x_form(534), x_form(532)
 sthbrx, stwbrx, stdbrx = x_form(918), x_form(662), x_form(660)
-stdx = x_form(149)
+ldx, stdx = x_form(21), x_form(149)
 ldux, stdux = x_form(53), x_form(181)
 lbarx, lharx, lwarx, ldarx = x_form(52), x_form(116), x_form(20), x_form(84)
 stbcx, sthcx, stwcx, stdcx = x_form(694, 1), x_form(726, 1), x_form(150, 1), x_form(214, 1)

@@ -79,6 +79,7 @@ class Bench:
                 Table.REQUEST: 1,
                 Table.OBSERVED: 1,
                 Table.CONTEXT_COUNT: 2,
+                Table.DOMAIN_COUNT: 1,
                 Table.CODEMAP: 3 * RAM_BYTES // PAGE,
             }
         )
@@ -147,7 +148,7 @@ class Bench:
         write_dec(self.arrays, 0, value)
 
     def put(self, address, words):
-        """Write a program, or one word, as a loader does."""
+        """Write a program, or one word, as a loader does: nothing stays decoded."""
         words = [words] if isinstance(words, int) else list(words)
         data = b"".join(word.to_bytes(4, "big") for word in words)
         self.poke(address, data)
@@ -155,6 +156,7 @@ class Bench:
     def poke(self, address, data):
         at = self.base + address
         self.ram[at : at + len(data)] = np.frombuffer(data, np.uint8)
+        self.enlarge_pool((len(self.code) - 1) // CODE_STRIDE)
 
     def peek(self, address, size):
         """Big-endian memory at a guest real address."""

@@ -143,9 +143,8 @@ def test_a_store_that_is_not_all_in_memory_raises_a_data_storage_interrupt(name,
         (asm.lwz(4, -4, 0), {}, -4),
         (asm.ld(4, -8, 5), {"r5": 0}, -8),
         (asm.lbz(4, -1, 5), {"r5": 0}, -1),
-        (asm.ldx(4, 5, 6) if hasattr(asm, "ldx") else asm.lwbrx(4, 5, 6), {"r5": -32, "r6": 16}, -16),
-        (asm.lwbrx(4, 5, 6), {"r5": MASK64 >> 1, "r6": 1}, 0x8000_0000_0000_0000 + 0x7000_0000_0000_0000),
-    ][:4],
+        (asm.ldx(4, 5, 6), {"r5": -32, "r6": 16}, -16),
+    ],
 )
 def test_a_displacement_below_zero_is_an_address_at_the_top(word, registers, dar):
     bench = bench_for(word, **registers)
@@ -247,32 +246,29 @@ def test_store_multiple_reaches_the_last_word_and_not_one_more():
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 31, 32])
 def test_strings_reach_the_last_byte_and_not_one_more(count):
     text = bytes(range(1, count + 1))
-    bench = bench_for(asm.lswi(30, 5, count), asm.stswi(30, 6, count), r5=TOP - count, r6=0x3000, r30=-1)
+    bench = bench_for(asm.lswi(20, 5, count), asm.stswi(20, 6, count), r5=TOP - count, r6=0x3000, r20=-1)
     bench.poke(TOP - count, text)
     bench.run(2)
     assert bench.pc == START + 8
     assert bench.ram[bench.base + 0x3000 : bench.base + 0x3000 + count].tobytes() == text
     assert bench.peek(0x3000 + count, 4) == 0
-    for word, cause in ((asm.lswi(30, 5, count), 0), (asm.stswi(30, 5, count), DSISR_STORE)):
-        bench = bench_for(word, r5=TOP - count + 1, r30=7)
+    for word, cause in ((asm.lswi(20, 5, count), 0), (asm.stswi(20, 5, count), DSISR_STORE)):
+        bench = bench_for(word, r5=TOP - count + 1, r20=7)
         before = bench.ram.tobytes()
         bench.step()
         assert_data_storage_interrupt(bench, dar=TOP - count + 1, dsisr=DSISR_PROTECTION | cause)
-        assert bench.r(30) == 7
+        assert bench.r(20) == 7
         assert bench.ram.tobytes() == before
 
 
-@pytest.mark.parametrize("count", [0, 1, 6, 127])
+@pytest.mark.parametrize("count", [0, 1, 6, 96])
 def test_string_indexed_moves_as_many_bytes_as_xer_says(count):
     text = bytes(1 + n % 255 for n in range(128))
-    bench = bench_for(asm.mtspr(1, 3), asm.lswx(8, 5, 0), asm.stswx(8, 6, 0), r3=count, r5=0x3000, r6=0x3200)
-    bench.put(START + 4, [asm.lswx(8, 0, 5), asm.stswx(8, 0, 6)])
+    bench = bench_for(asm.mtspr(1, 3), asm.lswx(8, 0, 5), asm.stswx(8, 0, 6), r3=count, r5=0x3000, r6=0x3200)
     bench.poke(0x3000, text)
     bench.run(3)
-    stored = bench.ram[bench.base + 0x3200 : bench.base + 0x3280].tobytes()
-    if count <= 96:  # 24 registers, and then r0 again
-        assert stored == text[:count] + bytes(128 - count)
     assert bench.pc == START + 12
+    assert bench.ram[bench.base + 0x3200 : bench.base + 0x3280].tobytes() == text[:count] + bytes(128 - count)
 
 
 def test_a_string_of_no_bytes_touches_no_memory():
@@ -429,15 +425,13 @@ def test_a_full_pool_asks_for_room_and_the_instruction_is_executed_later():
 
 
 def test_a_shared_pool_is_used_and_not_changed():
-    program = [asm.li(3, 1), asm.stw(4, START, 0), asm.b(-8)]
-    bench = Bench(program, r4=asm.li(3, 2))
-    bench.cpu.gpr[4] = int.from_bytes(program[0].to_bytes(4, "big"), "big")
-    bench.run(3)
+    bench = Bench([asm.li(3, 1), asm.stw(4, START, 0), asm.b(-8)], r4=asm.li(3, 1))
+    bench.run(4)  # decoded, changed into itself, decoded again
     bench.set(r4=asm.li(3, 2))
     bench.code[0]["x"] = 1
     before = bench.code.tobytes()
     assert bench.run(3) == Outcome.AGAIN
-    assert (bench.pc, bench.peek(START, 4)) == (START + 4, program[0])
+    assert (bench.pc, bench.peek(START, 4)) == (START + 4, asm.li(3, 1))
     assert bench.code.tobytes() == before
     bench.code[0]["x"] = 0
     assert bench.run(3) == Outcome.LIMIT
@@ -506,8 +500,7 @@ def test_loads_of_a_watched_page_are_plain():
 
 
 def test_addresses_wrap_at_32_bits_in_32_bit_mode():
-    bench = bench_for(asm.lwz(4, 8, 5), asm.stw(4, 16, 5), msr=0, r5=0xFFFF_FFFF_FFFF_3000 - 0x3000 + 0x3000)
-    bench.set(r5=0x1234_5678_0000_3000)
+    bench = bench_for(asm.lwz(4, 8, 5), asm.stw(4, 16, 5), msr=0, r5=0x1234_5678_0000_3000)
     bench.poke(0x3008, (0xCAFE).to_bytes(4, "big"))
     bench.run(2)
     assert (bench.r(4), bench.peek(0x3010, 4)) == (0xCAFE, 0xCAFE)
@@ -591,11 +584,12 @@ def run_in_pieces(quota, program, lines, cpi, tb):
         bench.put(vector, words)
     bench.set(r1=0x3000, r2=START, r20=EE | MSR_RI, r21=MSR_RI, ctr=3)
     bench.set(r22=SF | EE | MSR_RI, r23=SF | EE | MSR_RI | 0x400)
-    for n in range(3, 10):
+    for n in range(3, 9):
         bench.set(**{f"r{n}": 0x3000 + 16 * n})
+    bench.set(r9=0x7_0000)  # nowhere
     bench.mtdec(40)
     for cycles, level in lines:
-        bench.header.horizon += cycles - (bench.header.horizon if bench.header.horizon > 1 << 40 else 0)
+        bench.header.horizon = bench.pcpu.now + cycles
         while bench.pcpu.now < bench.header.horizon:
             assert bench.run(quota) == Outcome.LIMIT
         bench.set(external=level)

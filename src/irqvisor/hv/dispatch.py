@@ -1,20 +1,11 @@
-"""Design number to functions: the only file that names them all."""
-
-from enum import IntEnum
+"""Design number to functions: the only file that names the modules of all designs (numbers: spec/designs.py)."""
 
 from irqvisor._jit import jit
 from irqvisor.hv import hcall
 from irqvisor.hv.designs import native, rhype, xen_ppc
 from irqvisor.hv.state import Where
 from irqvisor.hw.state import header
-
-
-class Design(IntEnum):
-    """Numbers of the delivery designs, as a machine's header holds them."""
-
-    NATIVE = 0
-    RHYPE = 1
-    XEN_PPC = 2
+from irqvisor.spec.designs import Design
 
 
 @jit

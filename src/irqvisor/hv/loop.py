@@ -16,6 +16,7 @@ from irqvisor.hw.interpret import interpret
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
 from irqvisor.hw.timer import decrementer_due
+from irqvisor.spec.designs import Design
 from irqvisor.spec.papr import IPI_PRIORITY
 from irqvisor.tables import borrow
 
@@ -31,7 +32,7 @@ def prepare(m):
     """Finish a new machine: reset the controller, program it where a hypervisor does, route interrupts."""
     m = borrow(m)
     openpic.reset(m)
-    if header(m).design != dispatch.Design.NATIVE:
+    if header(m).design != Design.NATIVE:
         program_controller(m)
     dispatch.setup(m)
 
@@ -204,6 +205,7 @@ def happen(m, kind, arg, cycle):
     if kind == EventKind.ARRIVE:
         devices.arrive(m, arg, cycle)
     elif kind == EventKind.KICK:
+        pcpu(m, arg).kicked = 0
         openpic.send_ipi(m, EVENT_CHECK_IPI, 1 << arg)
         scheduler.kicked(m, arg)
     elif kind == EventKind.PIC_TIMER:
@@ -278,6 +280,8 @@ def run(m, limit, quota):
     ask = request(m)
     ask.reason = Stop.BUDGET
     done = 0
+    if h.n_pcpu == 1 and limit < h.horizon:  # a run that its quota ended may have chosen one further away
+        h.horizon = max(limit, pcpu(m, 0).now)
     while True:
         for p in range(h.n_pcpu):
             while pcpu(m, p).now < h.horizon:

@@ -87,7 +87,11 @@ def wake(m, p, v):
 
 @jit
 def kick(m, p, target):
-    """Send a physical IPI so that another pCPU enters the hypervisor, or looks again."""
+    """Send a physical IPI so that another pCPU enters the hypervisor, or looks again. One on its way is enough:
+    nobody looks before it arrives."""
+    if pcpu(m, target).kicked != 0:
+        return
+    pcpu(m, target).kicked = 1
     timeline.schedule(m, pcpu(m, p).now + header(m).phys_ipi, KICK_PRIORITY, EventKind.KICK, target)
 
 

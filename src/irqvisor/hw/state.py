@@ -50,7 +50,7 @@ HEADER = np.dtype(
         ("horizon", "i8"),  # no pCPU starts an instruction at or after this cycle before the others reach it
         ("sequence", "i8"),  # events ever scheduled: breaks ties
         ("events", "i8"),  # entries of the timeline heap in use
-        ("event_capacity", "i8"),  # length of its table; the last place is spare
+        ("event_capacity", "i8"),  # length of its table
         ("started", "i8"),  # cycle at which the sources started
         ("unready", "i8"),  # domains that have not written their ready mark yet
     ],
@@ -121,6 +121,7 @@ PCPU = np.dtype(
         ("serial", "i8"),  # hv: entries so far
         ("loaded", "i8"),  # hv: the vCPU whose state is loaded, running or not; round robin goes on from it
         ("slice_end", "i8"),  # hv: cycle at which the running vCPU's time slice ends
+        ("kicked", "i8"),  # hv: 1: an IPI is on its way here
         ("resched", "i8"),  # hv: 1: look for a better vCPU before resuming
     ],
     align=True,

@@ -7,16 +7,15 @@ import numpy as np
 
 from irqvisor import paravirt
 from irqvisor.errors import ScenarioError
-from irqvisor.hv.dispatch import Design
 from irqvisor.hv.state import Defect
 from irqvisor.hw.state import Arrival, Model
 from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.profile import Profile
 from irqvisor.lab.scenario import Scenario
 from irqvisor.machine import Labels, Machine
+from irqvisor.spec.designs import NUMBERS, Design
 
 IMAGES = Path(paravirt.__file__).parent / "guest" / "images"
-DESIGNS = {"native": Design.NATIVE, "rhype": Design.RHYPE, "xen-ppc": Design.XEN_PPC}
 MODELS = {"970": Model.PPC970, "power8": Model.POWER8}
 DEFECTS = {
     "unrecoverable-panics": Defect.UNRECOVERABLE_PANICS,
@@ -37,7 +36,7 @@ def machine(scenario: str | Path | Scenario, design: str, **options: Any) -> Mac
 def config(scenario: Scenario, design: str, *, cpu: str | None = None) -> paravirt.Config:
     """Everything a machine needs, in cycles and bytes."""
     scenarios.check_design(design)
-    number = DESIGNS[design]
+    number = NUMBERS[design]
     profile = scenarios.resolve_profile(scenario)
     costs = costs_of(profile)
     model = cpu or scenario.cpu
@@ -106,6 +105,7 @@ def _domains(scenario: Scenario, design: str, labels: Labels) -> tuple[paravirt.
             pcpu=d.pcpu,
             image=Path(d.image) if d.image else IMAGES / f"{design}.elf",
             ram_bytes=d.ram_kib * 1024,
+            ram_base=d.ram_base_kib * 1024,
             loops=(d.name,) if d.compute else (),
             compute_unit=d.compute_unit,
             hold_units=d.hold_units,
@@ -120,7 +120,7 @@ def _domains(scenario: Scenario, design: str, labels: Labels) -> tuple[paravirt.
 
 def _kernels(scenario: Scenario, labels: Labels) -> tuple[paravirt.DomainConfig, ...]:
     """native: one kernel a pCPU, which owns the sources and runs the compute loops of all domains there in turn."""
-    kernels = []
+    kernels: list[paravirt.DomainConfig] = []
     for p in range(scenario.pcpus):
         here = [d for d in scenario.domains if d.pcpu == p]
         computing = [d for d in here if d.compute]
@@ -132,6 +132,7 @@ def _kernels(scenario: Scenario, labels: Labels) -> tuple[paravirt.DomainConfig,
                 pcpu=p,
                 image=IMAGES / "native.elf",
                 ram_bytes=max(128, sum(d.ram_kib for d in here)) * 1024,
+                ram_base=sum(kernel.ram_bytes for kernel in kernels),
                 loops=tuple(d.name for d in computing),
                 compute_unit=max((d.compute_unit for d in computing), default=200),
                 hold_units=max((d.hold_units for d in here), default=0),

@@ -11,9 +11,9 @@ import numpy as np
 
 from irqvisor import trace
 from irqvisor.hv import loop
-from irqvisor.hv.dispatch import Design
 from irqvisor.hv.state import Entry, Exit, Where
 from irqvisor.machine import Machine
+from irqvisor.spec.designs import Design
 from irqvisor.spec.power_isa import MSR_EE
 from irqvisor.tables import Table
 from irqvisor.trace import Latency, Stamp

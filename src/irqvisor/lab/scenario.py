@@ -36,6 +36,7 @@ from irqvisor.lab import profile as profiles
 from irqvisor.lab import recording as recordings
 from irqvisor.lab.profile import Profile
 from irqvisor.lab.recording import Recording
+from irqvisor.spec.designs import NUMBERS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[1] / "data" / "scenarios"
 DEFAULT = "disk-and-net"
 
-DESIGNS = ("native", "rhype", "xen-ppc")
+DESIGNS = tuple(NUMBERS)
 """The delivery designs of this version, in the order of a comparison."""
 
 MAX_RAM_KIB = 1 << 20
@@ -54,6 +55,9 @@ KERNEL_KIB = 40
 
 WORK_BYTES = 512
 """RAM that its work counters take."""
+
+TREE_BYTES_PER_SOURCE = 192
+"""What a source takes of the device tree, at most."""
 
 CUSTOM = "irqvisor"
 """Type of the pydantic errors made here; their context holds (path, found, expected, hint) of each problem."""
@@ -229,7 +233,7 @@ class Source(Model):
         default="edge", description="one pulse an item, or high while the ring holds any"
     )
     priority: int = Field(default=5, ge=1, le=13, description="XICS sense: 1 is the most favoured")
-    pirq: int = Field(default_factory=_unset, ge=1, le=255, description="interrupt number; default: the next free one")
+    pirq: int = Field(default_factory=_unset, ge=1, le=511, description="interrupt number; default: the next free one")
     slots: int = Field(default=64, ge=2, le=4096, description="items the ring holds, a power of two")
     route: int = Field(
         default_factory=_unset, ge=0, le=15, description="pCPU that gets its interrupts; default: its owner's"
@@ -292,7 +296,7 @@ class Scenario(Model):
     domains: Annotated[tuple[Domain, ...], Field(strict=False, min_length=1, max_length=64)] = Field(
         description="the guests"
     )
-    sources: Annotated[tuple[Source, ...], Field(strict=False, max_length=255)] = Field(
+    sources: Annotated[tuple[Source, ...], Field(strict=False, max_length=256)] = Field(
         default=(), description="the devices"
     )
 
@@ -342,7 +346,7 @@ def _settle_domains(domains: Sequence[Domain], pcpus: int) -> tuple[Domain, ...]
 
 def _settle_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> tuple[Source, ...]:
     taken = {source.pirq for source in sources}
-    free = iter(pirq for pirq in range(1, 256) if pirq not in taken)
+    free = iter(pirq for pirq in range(1, 512) if pirq not in taken)
     home = {domain.name: domain.pcpu for domain in domains}
     settled = []
     for source in sources:
@@ -423,8 +427,9 @@ def _no_such_pcpu(pcpu: int, pcpus: int) -> tuple[str, str, str]:
 
 def ram_needed_kib(scenario: Scenario, domain: Domain) -> int:
     """Least memory in which the bundled kernel runs with the rings of the domain's sources."""
-    rings = sum(-(-(16 + 8 * source.slots) // 64) * 64 for source in scenario.sources if source.owner == domain.name)
-    return KERNEL_KIB + -(-(WORK_BYTES + rings) // 4096) * 4
+    owned = [source for source in scenario.sources if source.owner == domain.name]
+    rings = sum(-(-(16 + 8 * source.slots) // 64) * 64 for source in owned)
+    return KERNEL_KIB + -(-(WORK_BYTES + rings + TREE_BYTES_PER_SOURCE * len(owned)) // 4096) * 4
 
 
 # ------------------------------------------------------------------------------------------------- reading and changing

@@ -27,10 +27,17 @@ from irqvisor.hw.state import NOBODY, context, header, pcpu, source
 from irqvisor.spec import papr, xen
 from irqvisor.spec.power_isa import MSR_EE, MSR_RI
 
+DEVICE_PRIORITY = 8
+"""Of every source at the controller (Xen/PPC, mpic_init.c); a domain's own priorities are unknown to it."""
+
 
 @jit
 def setup(m):
-    """External interrupts enter the hypervisor (LPES0 is 0 at reset); sources stay masked until a guest binds them."""
+    """External interrupts enter the hypervisor (LPES0 is 0 at reset); sources stay masked until a guest binds them, and
+    have one priority, so that none nests in another: an EOI, which a guest may make late, does not say which it ends."""
+    for irq in range(header(m).n_pirq):
+        if pirq(m, irq).source != NOBODY:
+            openpic.set_priority(m, irq, DEVICE_PRIORITY)
     for p in range(header(m).n_pcpu):
         openpic.set_task_priority(m, p, openpic.task_priority(papr.PRIORITY_NONE))
 

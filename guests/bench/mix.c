@@ -1,0 +1,350 @@
+/*
+ * What compiled C does all day, for benchmarks: no interrupts, no hypervisor, one answer.
+ *
+ * One round runs each part below once and leaves its result in mix_result; the host has computed the same results in its
+ * own way (tests/models/mix.py). Rounds are alike. Exits with 0 if every result of every round was right, with the number
+ * of the first wrong part, counted from 1, if not. MIX_ROUNDS rounds are about a hundred million instructions.
+ *
+ * The kernel's start code and vectors are used, and memory from 64 KiB on, of which it needs the first half MiB.
+ */
+#include "board.h"
+#include "types.h"
+
+#define MIX_ROUNDS 12
+#define ARENA 0x10000UL
+
+#define SIEVE 65536
+#define NUMBERS 16384
+#define CRC_BYTES (4 * NUMBERS)
+#define NODES 4096
+#define WALKS 48
+#define FIBONACCI 22
+#define LINES 2048
+#define LINE_BYTES 32
+#define HASH_BYTES 16384
+#define LIMBS 96
+#define SQUARINGS 8
+
+#define UNEXPECTED 0x1000 /* plus the vector: the exit status after an interrupt */
+
+enum part { PART_SIEVE, PART_SORT, PART_CRC, PART_LIST, PART_RECURSION, PART_TEXT, PART_HASH, PART_BIG, PARTS };
+
+struct node {
+    u64 value;
+    struct node *next;
+    u64 unused[6]; /* a cache line each, as lists in real memory tend to have it */
+};
+
+struct arena {
+    u8 composite[SIEVE];
+    u32 number[NUMBERS];
+    u32 crc_of_byte[256];
+    struct node node[NODES];
+    char line[LINES][LINE_BYTES];
+    char copy[LINES][LINE_BYTES];
+    u32 schedule[64];
+    u64 factor[LIMBS];
+    u64 product[2 * LIMBS];
+};
+
+volatile u64 mix_rounds = MIX_ROUNDS; /* the host may change it before the start */
+u64 mix_result[PARTS];
+const u64 mix_expected[PARTS] = {
+    0x00000c0eabd7198e, 0x05540a5d903613a7, 0x00000000d7eeb6df, 0x8ec903048503bc80,
+    0x000000000000452f, 0x000081b008000402, 0x689f9afefac64b5e, 0x0f7505d5223739b8,
+};
+
+static struct arena *const arena = (struct arena *)ARENA;
+
+/* Knuth's MMIX generator; the upper half is the good one. */
+static u32 random32(u64 *state)
+{
+    *state = *state * 6364136223846793005UL + 1442695040888963407UL;
+    return (u32)(*state >> 32);
+}
+
+/* Sum and number of the primes below SIEVE. */
+NOINLINE static u64 sieve(void)
+{
+    u64 sum = 0, count = 0;
+
+    for (u64 n = 0; n < SIEVE; n++)
+        arena->composite[n] = 0;
+    for (u64 n = 2; n < SIEVE; n++) {
+        if (arena->composite[n])
+            continue;
+        sum += n;
+        count++;
+        for (u64 k = n * n; k < SIEVE; k += n)
+            arena->composite[k] = 1;
+    }
+    return sum << 16 | count;
+}
+
+/* Hoare's quicksort, the shorter side first, so that the stack stays flat. */
+NOINLINE static void quicksort(u32 *low, u32 *high)
+{
+    while (low < high) {
+        u32 pivot = low[(high - low) / 2];
+        u32 *left = low, *right = high;
+
+        while (left <= right) {
+            while (*left < pivot)
+                left++;
+            while (*right > pivot)
+                right--;
+            if (left <= right) {
+                u32 kept = *left;
+                *left++ = *right;
+                *right-- = kept;
+            }
+        }
+        if (right - low < high - left) {
+            quicksort(low, right);
+            low = left;
+        } else {
+            quicksort(left, high);
+            high = right;
+        }
+    }
+}
+
+NOINLINE static u64 sort(void)
+{
+    u64 state = 1, sum = 0;
+
+    for (u64 i = 0; i < NUMBERS; i++)
+        arena->number[i] = random32(&state);
+    quicksort(arena->number, arena->number + NUMBERS - 1);
+    for (u64 i = 0; i < NUMBERS; i++)
+        sum += (i + 1) * arena->number[i];
+    return sum;
+}
+
+/* CRC-32 (IEEE 802.3) of the sorted numbers' bytes. */
+NOINLINE static u64 crc(void)
+{
+    const u8 *byte = (const u8 *)arena->number;
+    u32 value = 0xFFFFFFFF;
+
+    for (u32 n = 0; n < 256; n++) {
+        u32 c = n;
+        for (int bit = 0; bit < 8; bit++)
+            c = c & 1 ? 0xEDB88320 ^ c >> 1 : c >> 1;
+        arena->crc_of_byte[n] = c;
+    }
+    for (u64 i = 0; i < CRC_BYTES; i++)
+        value = arena->crc_of_byte[(value ^ byte[i]) & 0xFF] ^ value >> 8;
+    return value ^ 0xFFFFFFFF;
+}
+
+/* A ring of nodes in random order, walked again and again; every value is added to the next and kept. */
+NOINLINE static u64 list(void)
+{
+    u64 state = 2, carried = 0;
+    u32 *order = (u32 *)arena->line;
+    struct node *at = arena->node;
+
+    for (u32 i = 0; i < NODES; i++)
+        order[i] = i;
+    for (u32 i = NODES - 1; i > 0; i--) {
+        u32 j = random32(&state) % (i + 1), kept = order[i];
+        order[i] = order[j];
+        order[j] = kept;
+    }
+    for (u32 i = 0; i < NODES; i++) {
+        arena->node[order[i]].value = i;
+        arena->node[order[i]].next = &arena->node[order[(i + 1) % NODES]];
+    }
+    for (u64 step = 0; step < (u64)WALKS * NODES; step++) {
+        carried += at->value;
+        at->value = carried;
+        at = at->next;
+    }
+    return carried;
+}
+
+NOINLINE static u64 fibonacci(u64 n)
+{
+    return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2);
+}
+
+static char *copy_text(char *to, const char *from)
+{
+    while ((*to = *from++))
+        to++;
+    return to;
+}
+
+static int compare_text(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a - *b;
+}
+
+/* Lines of random letters: copied, compared with their copies and with their neighbours. */
+NOINLINE static u64 text(void)
+{
+    u64 state = 3, letters = 0, equal = 0, ascents = 0;
+
+    for (u64 i = 0; i < LINES; i++) {
+        u64 length = random32(&state) % (LINE_BYTES - 1) + 1;
+        for (u64 k = 0; k < length; k++)
+            arena->line[i][k] = (char)('a' + (random32(&state) >> 30));
+        arena->line[i][length] = 0;
+    }
+    for (u64 i = 0; i < LINES; i++)
+        letters += (u64)(copy_text(arena->copy[i], arena->line[i]) - arena->copy[i]);
+    for (u64 i = 0; i < LINES; i++) {
+        equal += compare_text(arena->line[i], arena->copy[i]) == 0;
+        ascents += compare_text(arena->line[i], arena->copy[(i + 1) % LINES]) < 0;
+    }
+    return letters << 32 | equal << 16 | ascents;
+}
+
+/* SHA-256 (FIPS 180-4). */
+static const u32 sha_constant[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+static u32 turn(u32 x, int right)
+{
+    return x >> right | x << (32 - right);
+}
+
+NOINLINE static void sha_block(u32 *state, const u32 *block)
+{
+    u32 *w = arena->schedule;
+    u32 a = state[0], b = state[1], c = state[2], d = state[3];
+    u32 e = state[4], f = state[5], g = state[6], h = state[7];
+
+    for (int i = 0; i < 16; i++)
+        w[i] = block[i];
+    for (int i = 16; i < 64; i++) {
+        u32 s0 = turn(w[i - 15], 7) ^ turn(w[i - 15], 18) ^ w[i - 15] >> 3;
+        u32 s1 = turn(w[i - 2], 17) ^ turn(w[i - 2], 19) ^ w[i - 2] >> 10;
+        w[i] = w[i - 16] + s0 + w[i - 7] + s1;
+    }
+    for (int i = 0; i < 64; i++) {
+        u32 s1 = turn(e, 6) ^ turn(e, 11) ^ turn(e, 25);
+        u32 s0 = turn(a, 2) ^ turn(a, 13) ^ turn(a, 22);
+        u32 one = h + s1 + ((e & f) ^ (~e & g)) + sha_constant[i] + w[i];
+        u32 two = s0 + ((a & b) ^ (a & c) ^ (b & c));
+        h = g;
+        g = f;
+        f = e;
+        e = d + one;
+        d = c;
+        c = b;
+        b = a;
+        a = one + two;
+    }
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
+    state[5] += f;
+    state[6] += g;
+    state[7] += h;
+}
+
+/* What ends a message of HASH_BYTES bytes: one bit, zeros, its length in bits. */
+static const u32 sha_padding[16] = { [0] = 0x80000000, [15] = 8 * HASH_BYTES };
+
+/* The first eight bytes of the digest of the first sorted numbers. */
+NOINLINE static u64 hash(void)
+{
+    u32 state[8] = {
+        0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+    };
+
+    for (u64 at = 0; at < HASH_BYTES / 4; at += 16)
+        sha_block(state, arena->number + at);
+    sha_block(state, sha_padding);
+    return (u64)state[0] << 32 | state[1];
+}
+
+/* A number of LIMBS words, squared and cut to its middle, several times; words of the result, folded. */
+NOINLINE static u64 big(void)
+{
+    u64 state = 4, folded = 0;
+
+    for (u64 i = 0; i < LIMBS; i++) {
+        u64 upper = random32(&state);
+        arena->factor[i] = upper << 32 | random32(&state);
+    }
+    for (int n = 0; n < SQUARINGS; n++) {
+        for (u64 i = 0; i < 2 * LIMBS; i++)
+            arena->product[i] = 0;
+        for (u64 i = 0; i < LIMBS; i++) {
+            u64 carry = 0;
+            for (u64 j = 0; j < LIMBS; j++) {
+                unsigned __int128 t = (unsigned __int128)arena->factor[i] * arena->factor[j];
+                t += arena->product[i + j];
+                t += carry;
+                arena->product[i + j] = (u64)t;
+                carry = (u64)(t >> 64);
+            }
+            arena->product[i + LIMBS] = carry;
+        }
+        for (u64 i = 0; i < LIMBS; i++)
+            arena->factor[i] = arena->product[i + LIMBS / 2];
+    }
+    for (u64 i = 0; i < LIMBS; i++)
+        folded = (folded << 7 | folded >> 57) ^ arena->factor[i];
+    return folded;
+}
+
+NORETURN static void leave(u64 status)
+{
+    for (;;)
+        board()->exit = status;
+}
+
+/* From start.S. The device tree has nothing to say here. */
+NORETURN void kernel_main(const void *tree)
+{
+    (void)tree;
+    for (u64 round = 0; round < mix_rounds; round++) {
+        mix_result[PART_SIEVE] = sieve();
+        mix_result[PART_SORT] = sort();
+        mix_result[PART_CRC] = crc();
+        mix_result[PART_LIST] = list();
+        mix_result[PART_RECURSION] = fibonacci(FIBONACCI);
+        mix_result[PART_TEXT] = text();
+        mix_result[PART_HASH] = hash();
+        mix_result[PART_BIG] = big();
+        for (u64 part = 0; part < PARTS; part++) {
+            if (mix_result[part] != mix_expected[part])
+                leave(1 + part);
+        }
+    }
+    leave(0);
+}
+
+/* From vectors.S: this program enables no interrupt, and causes none. */
+NORETURN void unexpected_interrupt(u64 vector)
+{
+    leave(UNEXPECTED + vector);
+}
+
+NORETURN void external_interrupt(void)
+{
+    leave(UNEXPECTED + 0x500);
+}
+
+NORETURN void tick_interrupt(void)
+{
+    leave(UNEXPECTED + 0x900);
+}

@@ -1,0 +1,412 @@
+"""Privileged and other slow instructions (Power ISA Book III-S): MSR moves, SPRs, program interrupts, sc, sleep."""
+
+import pytest
+
+from hw import asm
+from hw.bench import EE, HV, MASK64, ME, SF, START, Bench, assert_entered
+from hw.encode import fixed
+from irqvisor.hw import spr
+from irqvisor.hw.decode import INSTRUCTIONS, ISA_207
+from irqvisor.hw.outcome import Outcome
+from irqvisor.hw.state import CONTEXT, Model
+from irqvisor.spec.power_isa import (
+    CAUSE_ILLEGAL,
+    CAUSE_PRIVILEGED,
+    CAUSE_TRAP,
+    HID0_NAP,
+    MSR_BE,
+    MSR_DR,
+    MSR_FE0,
+    MSR_FE1,
+    MSR_FP,
+    MSR_IR,
+    MSR_LE,
+    MSR_PMM,
+    MSR_POW,
+    MSR_PR,
+    MSR_RI,
+    MSR_SE,
+    MSR_VEC,
+    MSR_VSX,
+    SPR_PRIVILEGED,
+)
+
+BOTH = pytest.mark.parametrize("model", list(Model), ids=lambda model: model.name)
+USER, SUPERVISOR, HYPERVISOR = MSR_PR | SF | ME, SF | ME, SF | HV | ME
+STATES = pytest.mark.parametrize("state", [USER, SUPERVISOR, HYPERVISOR], ids=["user", "supervisor", "hypervisor"])
+
+
+def program_cause(word, state, **options):
+    """What an instruction raises in a privilege state: the cause of a program interrupt, or None if it completes."""
+    bench = Bench([word], msr=state, model=options.pop("model", Model.POWER8), **options)
+    bench.step()
+    if bench.pc == 0x700:
+        assert bench.cpu.srr0 == START
+        return int(bench.cpu.srr1) & 0x783F0000
+    return None
+
+
+# ---- Move To Machine State Register ----
+
+
+def test_mtmsrd_1_changes_ee_and_ri_and_nothing_else():
+    bench = Bench([asm.mtmsrd(3, 1)], msr=SF | ME | MSR_FP, r3=-1)
+    bench.step()
+    assert bench.msr == SF | ME | MSR_FP | EE | MSR_RI
+    bench = Bench([asm.mtmsrd(3, 1)], msr=SF | HV | ME | EE | MSR_RI, r3=0)
+    bench.step()
+    assert bench.msr == SF | HV | ME
+
+
+def test_mtmsr_1_is_the_same():
+    bench = Bench([asm.mtmsr(3, 1)], msr=SF | ME, r3=MSR_RI | MSR_PR)
+    bench.step()
+    assert bench.msr == SF | ME | MSR_RI
+
+
+@pytest.mark.parametrize("word", [asm.mtmsrd(3), asm.mtmsr(3)])
+@pytest.mark.parametrize("kept", [HV | ME, HV, ME, 0])
+@pytest.mark.parametrize("value", [-1 & ~MSR_PR & ~MSR_IR & ~MSR_DR & ~MSR_SE & ~MSR_BE, SF])
+def test_hv_and_me_never_change_by_a_move(word, kept, value):
+    bench = Bench([word], msr=SF | kept, r3=value)
+    bench.step()
+    assert bench.msr & (HV | ME) == kept
+
+
+@BOTH
+def test_mtmsrd_writes_every_other_bit_that_the_processor_has(model):
+    bench = Bench([asm.mtmsrd(3)], msr=SF | ME, r3=-1 & ~MSR_PR & ~MSR_POW, model=model)
+    bench.step()
+    low = EE | MSR_FP | ME | MSR_FE0 | MSR_SE | MSR_BE | MSR_FE1 | MSR_IR | MSR_DR | MSR_PMM | MSR_RI
+    extra = MSR_VSX if model == Model.POWER8 else 0
+    seen = bench.msr & ~(7 << (63 - 31))  # transactional memory: not of interest here
+    assert hex(seen & MASK64) == hex((SF | low | MSR_VEC | extra) & MASK64)
+    assert bench.msr & MSR_LE == 0  # LE does not change by a move
+
+
+@pytest.mark.parametrize("word", [asm.mtmsrd(3), asm.mtmsr(3)])
+def test_a_move_that_sets_problem_state_forces_ee_and_translation(word):
+    bench = Bench([word], msr=SF, r3=SF | MSR_PR)
+    bench.step()
+    assert bench.msr == SF | MSR_PR | EE | MSR_IR | MSR_DR
+
+
+def test_mtmsr_leaves_the_upper_half_alone():
+    bench = Bench([asm.mtmsr(3)], msr=SF | HV | MSR_VEC, r3=MSR_RI)
+    bench.step()
+    assert bench.msr == SF | HV | MSR_RI  # VEC is bit 38: the lower half
+    bench = Bench([asm.mtmsr(3)], msr=0, r3=-1 & ~(MSR_PR | MSR_IR | MSR_DR | MSR_SE | MSR_BE))
+    bench.step()
+    assert bench.msr & (SF | HV) == 0
+
+
+def test_mtmsrd_to_32_bit_mode_goes_on_at_the_cut_address():
+    bench = Bench([asm.mtmsrd(3), asm.NOP], at=0x8000_0000_0000_0000 | START, r3=0)
+    bench.run(2)
+    assert (bench.pc, bench.msr) == (START + 8, HV | ME)
+
+
+@STATES
+def test_mfmsr_reads_the_whole_register(state):
+    bench = Bench([asm.mfmsr(3)], msr=state)
+    bench.step()
+    assert bench.pc == (0x700 if state == USER else START + 4)
+    assert bench.r(3) == (0 if state == USER else state & MASK64)
+
+
+# ---- Who may execute what ----
+
+HYPERVISOR_ONLY = {"hrfid", "nap", "doze", "sleep", "rvwinkle", "tlbie", "tlbsync"}
+SUPERVISOR_ONLY = {
+    *("rfid", "mfmsr", "mtmsr", "mtmsrd", "dcbi", "tlbiel", "slbie", "slbia", "slbmte", "slbmfee", "slbmfev", "slbfee."),
+    *("mtsr", "mtsrin", "mfsr", "mfsrin"),
+}
+ENCODED = {row.mnemonic: fixed(row) for row in INSTRUCTIONS if row.since <= ISA_207 <= row.until}
+
+
+@pytest.mark.parametrize("mnemonic", sorted(SUPERVISOR_ONLY))
+@STATES
+def test_privileged_instructions_are_refused_in_problem_state(mnemonic, state):
+    assert program_cause(ENCODED[mnemonic], state) == (CAUSE_PRIVILEGED if state == USER else None)
+
+
+@pytest.mark.parametrize("mnemonic", sorted(HYPERVISOR_ONLY))
+@STATES
+def test_the_hypervisors_instructions_are_refused_without_hv(mnemonic, state):
+    assert program_cause(ENCODED[mnemonic], state) == (None if state == HYPERVISOR else CAUSE_PRIVILEGED)
+
+
+def test_hv_means_nothing_in_problem_state():
+    assert program_cause(ENCODED["mfmsr"], USER | HV) == CAUSE_PRIVILEGED
+    assert program_cause(ENCODED["hrfid"], USER | HV) == CAUSE_PRIVILEGED
+    assert program_cause(asm.mfspr(3, 314), USER | HV) == CAUSE_PRIVILEGED
+
+
+@pytest.mark.parametrize("mnemonic", ["sync", "eieio", "isync", "dcbst", "dcbf", "dcbt", "dcbtst", "icbt", "icbi"])
+@STATES
+def test_barriers_and_hints_do_nothing_for_anybody(mnemonic, state):
+    bench = Bench([ENCODED[mnemonic]], msr=state, model=Model.POWER8)
+    bench.step()
+    assert bench.pc == START + 4
+
+
+@pytest.mark.parametrize("mnemonic", ["slbmfee", "slbmfev", "mfsr", "mfsrin"])
+@BOTH
+def test_segments_read_as_not_there(mnemonic, model):
+    bench = Bench([ENCODED[mnemonic] | 3 << 21], model=model, r3=-1)
+    bench.step()
+    assert (bench.pc, bench.r(3)) == (START + 4, 0)
+
+
+@STATES
+@BOTH
+@pytest.mark.parametrize("word", [0, 1, 0x00000200, 6 << 26, 31 << 26 | 1023 << 1, 0x7C000000 | 1 << 1])
+def test_words_that_are_no_instruction_are_illegal(word, model, state):
+    assert program_cause(word, state, model=model) == CAUSE_ILLEGAL
+
+
+@pytest.mark.parametrize("word", [asm.lwzu(3, 4, 3), asm.lwzu(3, 4, 0), asm.stwu(3, 4, 0), asm.lswi(3, 4, 8)])
+def test_invalid_forms_are_illegal(word):
+    assert program_cause(word, SUPERVISOR, r3=0x3000, r4=0x3000) == CAUSE_ILLEGAL
+
+
+@pytest.mark.parametrize("word", [asm.lbarx(3, 0, 5), asm.ldbrx(3, 0, 5), asm.NAP])
+def test_a_970_does_not_know_later_instructions(word):
+    assert program_cause(word, HYPERVISOR, model=Model.PPC970, r5=0x3000) == CAUSE_ILLEGAL
+
+
+# ---- Facilities that are not available ----
+
+FACILITIES = {
+    # name: (word, bit, vector)
+    "fadd": (63 << 26 | 21 << 1, MSR_FP, 0x800),
+    "lfd": (50 << 26, MSR_FP, 0x800),
+    "stfs": (52 << 26, MSR_FP, 0x800),
+    "lfsx": (31 << 26 | 535 << 1, MSR_FP, 0x800),
+    "vaddubm": (4 << 26, MSR_VEC, 0xF20),
+    "lvx": (31 << 26 | 103 << 1, MSR_VEC, 0xF20),
+    "xxland": (60 << 26, MSR_VSX, 0xF40),
+    "lxvd2x": (31 << 26 | 844 << 1, MSR_VSX, 0xF40),
+    "mfvsrd, low": (31 << 26 | 51 << 1, MSR_FP, 0x800),
+    "mfvsrd, high": (31 << 26 | 51 << 1 | 1, MSR_VEC, 0xF20),
+}
+
+
+@pytest.mark.parametrize("name", FACILITIES)
+@STATES
+def test_a_unit_that_is_off_is_unavailable_and_one_that_is_on_is_not_there(name, state):
+    word, bit, vector = FACILITIES[name]
+    bench = Bench([word], msr=state, model=Model.POWER8)
+    bench.step()
+    assert_entered(bench, vector, srr0=START, srr1=state, msr=SF | ME | state & HV)
+    assert program_cause(word, state | bit) == CAUSE_ILLEGAL
+
+
+# ---- Traps: Book I, Fixed-Point Trap Instructions ----
+
+
+@pytest.mark.parametrize("to", range(32))
+@pytest.mark.parametrize(
+    ("a", "b", "word_holds", "doubleword_holds"),
+    [
+        (5, 5, 0x04, 0x04),
+        (4, 5, 0x12, 0x12),
+        (6, 5, 0x09, 0x09),
+        (-1, 1, 0x11, 0x11),
+        (1, -1, 0x0A, 0x0A),
+        (0x8000_0000, 1, 0x11, 0x09),  # negative as a word
+        (0x1_0000_0000, 0, 0x04, 0x09),  # zero as a word
+        (1 << 63, 1, 0x12, 0x11),
+        (0xFFFF_FFFF, -1, 0x04, 0x0A),
+    ],
+)
+def test_a_trap_is_taken_if_one_of_its_conditions_holds(to, a, b, word_holds, doubleword_holds):
+    registers = {"r3": a, "r4": b}
+    for word, holds in ((asm.tw(to, 3, 4), word_holds), (asm.td(to, 3, 4), doubleword_holds)):
+        assert (program_cause(word, SUPERVISOR, **registers) == CAUSE_TRAP) == (to & holds != 0)
+    if -(1 << 15) <= b < 1 << 15:
+        for word, holds in ((asm.twi(to, 3, b), word_holds), (asm.tdi(to, 3, b), doubleword_holds)):
+            assert (program_cause(word, SUPERVISOR, **registers) == CAUSE_TRAP) == (to & holds != 0)
+
+
+# ---- System call ----
+
+
+@STATES
+@pytest.mark.parametrize("hypervisor", [False, True])
+def test_sc_enters_the_partitions_own_handler(state, hypervisor):
+    bench = Bench([asm.sc()], msr=state, hypervisor=hypervisor)
+    assert bench.step() == Outcome.LIMIT
+    assert_entered(bench, 0xC00, srr0=START + 4, srr1=state, msr=SF | ME | state & HV)
+
+
+@STATES
+def test_sc_1_calls_the_hypervisor(state):
+    state &= ~HV
+    bench = Bench([asm.sc(1)], msr=state, hypervisor=True)
+    assert bench.run(5) == Outcome.HCALL
+    assert (bench.pc, bench.msr, bench.pcpu.icount) == (START + 4, state, 1)
+    assert (bench.cpu.srr0, bench.cpu.srr1) == (START + 4, state)
+
+
+@STATES
+def test_sc_1_on_bare_metal_enters_hypervisor_state(state):
+    bench = Bench([asm.sc(1)], msr=state)
+    bench.step()
+    assert_entered(bench, 0xC00, srr0=START + 4, srr1=state, msr=SF | ME | HV)
+
+
+# ---- Sleep ----
+
+
+@pytest.mark.parametrize("word", [asm.mtmsrd(3), asm.mtmsr(3)])
+def test_pow_naps_if_hid0_says_so(word):
+    bench = Bench([word, asm.NOP], r3=SF | MSR_POW | EE | MSR_RI, hid0=HID0_NAP)
+    assert bench.run(2) == Outcome.WAIT
+    assert (bench.pc, bench.msr) == (START + 4, SF | HV | ME | EE | MSR_RI)
+    bench = Bench([word, asm.NOP], r3=SF | MSR_POW | EE | MSR_RI)
+    assert bench.run(2) == Outcome.LIMIT
+    assert bench.msr & MSR_POW == 0
+
+
+@pytest.mark.parametrize("mnemonic", ["nap", "doze", "sleep", "rvwinkle"])
+def test_power8_has_instructions_that_sleep(mnemonic):
+    bench = Bench([ENCODED[mnemonic], asm.NOP], model=Model.POWER8)
+    assert bench.run(2) == Outcome.WAIT
+    assert bench.pc == START + 4
+
+
+# ---- Special purpose registers: Move To/From System Register Instructions ----
+
+U, S, H, UR, SR = "user", "supervisor", "hypervisor", "user reads", "supervisor reads"
+SPRS = {
+    # number: who may read and write; a reader's register is written by the hypervisor
+    **dict.fromkeys((1, 3, 8, 9, 13, 256, 815, 896), U),
+    **dict.fromkeys((17, 18, 19, 22, 26, 27, 28, 29, 61, 152, 153, 157, 159, 272, 273, 274, 275, 787, 795, 798), S),
+    **dict.fromkeys((25, 180, 186, 187, 188, 190, 284, 285, 286, 304, 305, 306, 307, 310, 311, 312, 313), H),
+    **dict.fromkeys((314, 315, 318, 319, 336, 337, 338, 339, 349, 1008, 1009, 1012, 1013, 1014, 1015), H),
+    **dict.fromkeys((136, 259, 268, 269, 771, 779, 782), UR),
+    **dict.fromkeys((176, 287, 308, 309, 446, 848, 849, 1023), SR),
+}
+SILENT = [284, 285, 286]
+
+
+def expected_cause(number, state, *, writing):
+    """Section by section: problem state by the number's bit; then the class of the register."""
+    kind = SPRS[number]
+    allowed = {U: USER, UR: USER, S: SUPERVISOR, SR: SUPERVISOR, H: HYPERVISOR}[kind]
+    if writing and kind in {UR, SR}:
+        allowed = HYPERVISOR
+    order = [USER, SUPERVISOR, HYPERVISOR]
+    if order.index(state) >= order.index(allowed):
+        return None
+    if state == USER and number & SPR_PRIVILEGED == 0:
+        return CAUSE_ILLEGAL
+    return CAUSE_PRIVILEGED
+
+
+@pytest.mark.parametrize("number", SPRS)
+@STATES
+def test_registers_are_guarded_by_their_class(number, state):
+    assert program_cause(asm.mfspr(3, number), state) == expected_cause(number, state, writing=False)
+    assert program_cause(asm.mtspr(number, 3), state) == expected_cause(number, state, writing=True)
+
+
+@pytest.mark.parametrize("number", [1000, 1022, 48 + 512, 1001])
+@pytest.mark.parametrize("state", [SUPERVISOR, HYPERVISOR])
+def test_an_undefined_register_is_a_no_op_for_privileged_software(number, state):
+    bench = Bench([asm.mfspr(3, number), asm.mtspr(number, 3)], msr=state, r3=7)
+    before = bench.cpu.tobytes()
+    bench.run(2)
+    bench.set(nip=START)
+    assert bench.cpu.tobytes() == before
+
+
+@pytest.mark.parametrize(("number", "cause"), [(1000, CAUSE_ILLEGAL), (1022, CAUSE_PRIVILEGED), (0, CAUSE_ILLEGAL)])
+def test_an_undefined_register_is_refused_in_problem_state(number, cause):
+    assert program_cause(asm.mfspr(3, number), USER) == cause
+    assert program_cause(asm.mtspr(number, 3), USER) == cause
+
+
+@pytest.mark.parametrize("number", [0, 4, 5, 6])
+def test_the_numbers_that_are_never_registers_are_illegal(number):
+    assert program_cause(asm.mfspr(3, number), HYPERVISOR) == CAUSE_ILLEGAL
+    assert (program_cause(asm.mtspr(number, 3), HYPERVISOR) == CAUSE_ILLEGAL) == (number == 0)
+
+
+@pytest.mark.parametrize("number", [808, 809, 810, 811])
+@STATES
+def test_the_reserved_no_ops_are_no_ops_for_everybody(number, state):
+    bench = Bench([asm.mfspr(3, number), asm.mtspr(number, 3)], msr=state, r3=7)
+    bench.run(2)
+    assert (bench.pc, bench.r(3)) == (START + 8, 7)
+
+
+NARROW = {1: 0xE000_007F, 18: 0xFFFF_FFFF}
+COUNTING = {22, 310}
+READ_ONLY = {287, 1023, *SILENT, 136, 259, 268, 269}
+
+
+def test_every_register_keeps_its_own_value():
+    numbers = [n for n in SPRS if n not in COUNTING | READ_ONLY and spr.ACCESS[n] not in {spr.READ_USER, spr.READ_SUPER}]
+    numbers = [n for n in numbers if n not in {3, 13, 8, 9, 318, 1008, 1012}]  # second names; and those that do things
+    numbers += [n for n in range(1024) if spr.STORAGE[n] != spr.NOT_STORED and n not in SPRS]
+    numbers = [n for n in numbers if n + 16 not in numbers or not 769 <= n <= 782]
+    bench = Bench([word for k, n in enumerate(numbers) for word in (asm.li(3, 1 + k), asm.mtspr(n, 3))])
+    bench.run(2 * len(numbers))
+    for k, n in enumerate(numbers):
+        bench.put(0x7000, asm.mfspr(4, n))
+        bench.set(nip=0x7000)
+        bench.step()
+        assert (n, bench.r(4)) == (n, (1 + k) & NARROW.get(n, -1))
+
+
+@pytest.mark.parametrize("number", [*NARROW, 26, 27, 8, 9, 272, 314, 319, 1013])
+def test_registers_have_their_architected_width(number):
+    bench = Bench([asm.mtspr(number, 3), asm.mfspr(4, number)], r3=-1)
+    bench.run(2)
+    assert bench.r(4) == NARROW.get(number, MASK64)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [(275, 259), (152, 136), (17, 3), (3, 17), (29, 13), (787, 771), (795, 779), (798, 782)]
+)
+def test_a_register_is_the_same_under_its_problem_state_number(written, read):
+    bench = Bench([asm.mtspr(written, 3), asm.mfspr(4, read)], r3=0x1234)
+    bench.run(2)
+    assert bench.r(4) == 0x1234
+
+
+@pytest.mark.parametrize(("model", "version"), [(Model.PPC970, 0x00390202), (Model.POWER8, 0x004D0200)])
+def test_the_processor_tells_its_version_and_its_number(model, version):
+    bench = Bench([asm.mtspr(287, 3), asm.mtspr(1023, 3), asm.mfspr(4, 287), asm.mfspr(5, 1023)], model=model, pir=3, r3=9)
+    bench.run(4)
+    assert (bench.r(4), bench.r(5)) == (version, 3)
+
+
+def test_there_is_a_place_for_every_register_that_is_stored():
+    places = {}
+    for number in range(1024):
+        place = int(spr.STORAGE[number])
+        if place != spr.NOT_STORED:
+            assert place < CONTEXT["spr"].shape[0]
+            places.setdefault(place, []).append(number)
+    shared = [numbers for numbers in places.values() if len(numbers) > 1]
+    assert all(numbers in ([3, 17], [13, 29], [136, 152]) or numbers[1] - numbers[0] == 16 for numbers in shared)
+
+
+# ---- Nothing of a guest's making reaches the host ----
+
+
+def test_every_operation_of_the_table_can_be_executed():
+    """With odd operands, in every state: it completes, interrupts or tells why it stops."""
+    for state in (USER, SUPERVISOR, HYPERVISOR):
+        bench = Bench(model=Model.POWER8)
+        outside = bench.outside()
+        for row in INSTRUCTIONS:
+            for operands in (0x00A4_2800, 0x03FF_F800, 0x0081_8000):
+                bench.set(nip=START, r4=0x8000_0000_0000_7FFF, r5=3, r1=-1, msr=state)
+                bench.put(START, fixed(row) | operands)
+                bench.run(1)
+                assert bench.outside() == outside, row.mnemonic
+                assert bench.cpu.gpr[32] == 0, row.mnemonic
