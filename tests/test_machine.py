@@ -150,7 +150,7 @@ def test_with_the_jit_off_it_is_the_same_run(design, tmp_path):
     for off in ("0", "1"):
         environment = {**os.environ, "NUMBA_DISABLE_JIT": off}
         command = [sys.executable, "-c", script, str(path), design]
-        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         results.append(found.stdout)
     assert results[0] == results[1]
     assert json.loads(results[0])["serviced"] > 10

@@ -5,7 +5,7 @@ runs as plain Python under ``NUMBA_DISABLE_JIT=1``.
 
 Numba's disk cache looks only at the file of the function itself: an edit in a callee's file would leave a cached
 caller returning the old answer. So the cache folder is named after a digest of everything compiled code is made of.
-Importing this module sets that folder, before Numba is imported.
+Importing this module sets that folder.
 """
 
 import hashlib
@@ -15,6 +15,9 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
+
+import numba
+from numba import njit, types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,9 +57,9 @@ def cache_key() -> str:
 
 CACHE_DIR = cache_root() / cache_key()
 if not NOJIT:
-    os.environ["NUMBA_CACHE_DIR"] = str(CACHE_DIR)
-
-from numba import njit, types  # noqa: E402  the cache folder must be named first
+    # Not by $NUMBA_CACHE_DIR alone: Numba reads that when it is first imported, which may have been by somebody else.
+    # Then it would cache beside the sources, by file, and a change of a record's layout would go unnoticed.
+    numba.config.CACHE_DIR = str(CACHE_DIR)
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 _INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "no_rewrites": True}

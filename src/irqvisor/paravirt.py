@@ -19,6 +19,7 @@ from irqvisor.hv.state import PortState
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NEVER, NOBODY, Model, RegionKind
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
+from irqvisor.spec import xen
 from irqvisor.spec.designs import Design
 from irqvisor.spec.openpic import WINDOW_BYTES
 from irqvisor.spec.papr import PRIORITY_NONE, XISR_SOURCES
@@ -296,6 +297,9 @@ def _context(machine: Machine, config: Config, d: int, ram: int, region: int, re
     c.lpid, c.pcpu, c.pir = d, config.domains[d].pcpu, config.domains[d].pcpu
     c.msr = MSR_SF | MSR_HV | MSR_ME if config.bare_metal else 0
     c.hid0 = HID0_NAP if config.bare_metal else HID0_HDICE
+    if config.has_shared_info:
+        c.watch_from = ram + config.domains[d].ram_bytes - PAGE + xen.EVTCHN_PENDING
+        c.watch_to = c.watch_from + xen.PORTS_2L // 8
     if config.bare_metal:
         c.hid4, c.lpcr = HID4_LPES0, LPCR_LPES0
     else:

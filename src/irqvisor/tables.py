@@ -273,9 +273,10 @@ def allocate(lengths: dict[Table, int]) -> np.ndarray[Any, Any]:
 
 
 def behaviour(state: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The part of the buffer that decides what happens next: all that a digest covers, beside memory."""
+    """The part of the buffer that decides what happens next: all that a digest covers, beside memory. Not the
+    directory, which also says how long the event log is."""
     end = int(state[16 * FIRST_OBSERVATION : 16 * FIRST_OBSERVATION + 8].view(np.int64)[0])
-    return state[:end]
+    return state[_aligned(DIRECTORY_BYTES) : end]
 
 
 def arrays(state: np.ndarray[Any, Any], ram: np.ndarray[Any, Any], code: np.ndarray[Any, Any]) -> Arrays:

@@ -19,6 +19,9 @@ from irqvisor.trace import Kind
 DESIGNS = ("native", "rhype", "xen-ppc")
 HYPERVISORS = ("rhype", "xen-ppc")
 BOOT_CYCLES = 50_000_000
+FOR_EVER = 1 << 40
+SHORT = {"slice_us": 5, "hdec_period_us": 5}
+"""A scheduler for guests that are to boot at once."""
 
 
 def small(domains: list[dict[str, Any]], sources: list[dict[str, Any]] = (), **settings: Any) -> Scenario:
@@ -168,6 +171,16 @@ class Parked:
         """The fields of the last structure."""
         return struct.unpack(self.layout, self.memory[self.DATA : self.DATA + struct.calcsize(self.layout)])
 
+    def take_turn(self) -> None:
+        """Let this vCPU run: who runs has used up its slice, and HDEC comes now."""
+        pcpu = self.machine.views[Table.PCPU][int(vcpu(self.machine, self.v).pcpu)]
+        for _ in range(100):
+            if pcpu.context == self.v:
+                return
+            pcpu.slice_end = pcpu.hdec_at = pcpu.now
+            self.machine.run(cycles=2000)
+        raise AssertionError("its turn never came")
+
     def consume(self, s: int) -> None:
         """Empty a source's ring as its driver would: through the doorbell."""
         source = self.machine.views[Table.SOURCE][s]
@@ -217,6 +230,16 @@ def ready(scenario: Scenario, design: str, **options: Any) -> Machine:
     machine = build.machine(scenario, design, **options)
     while machine.phase < Phase.ARMED:
         machine.run(instructions=200)
+    return machine
+
+
+def sharing(scenario: Scenario, design: str, **options: Any) -> Machine:
+    """The same of computing domains that share a pCPU: they boot in short slices, and from then on nothing takes turns
+    by itself."""
+    machine = ready(scenario, design, **options)
+    machine.header.slice = machine.header.hdec_period = FOR_EVER
+    for pcpu in machine.views[Table.PCPU]:
+        pcpu.slice_end = pcpu.hdec_at = pcpu.now + FOR_EVER
     return machine
 
 

@@ -89,7 +89,9 @@ def bind_pirq(guest, irq):
 
 
 @pytest.mark.parametrize("command", range(xen.EVTCHNOP_RESET + 1))
-@pytest.mark.parametrize("handle", [NOWHERE | xen.XENCOMM_INLINE, Parked.DATA, 0], ids=["outside", "not inline", "null"])
+@pytest.mark.parametrize(
+    "handle", [NOWHERE | xen.XENCOMM_INLINE, Parked.DATA, 0], ids=["outside", "not inline", "null"]
+)
 def test_an_argument_that_cannot_be_read_is_efault_and_nothing_happens(two, command, handle):
     guest = two[0]
     before = guest.machine.views[Table.PORT].tobytes()
@@ -155,7 +157,9 @@ def test_a_loopback_channel_notifies_its_own_domain(two):
     assert guest.pending() == 1 << end
 
 
-@pytest.mark.parametrize(("virq", "vcpu", "error"), [(24, 0, "EINVAL"), (2, 1, "EINVAL"), (0, 1, "ENOENT"), (99, 1, "EINVAL")])
+@pytest.mark.parametrize(
+    ("virq", "vcpu", "error"), [(24, 0, "EINVAL"), (2, 1, "EINVAL"), (0, 1, "ENOENT"), (99, 1, "EINVAL")]
+)
 def test_bind_virq_refuses(two, virq, vcpu, error):
     assert two[0].evtchn(xen.EVTCHNOP_BIND_VIRQ, "III", virq, vcpu, 0) == -getattr(xen, error)
 
@@ -479,7 +483,7 @@ def blocked(guest):
 
 def test_block_enables_and_sleeps_until_an_event(two):
     dom0, domu = two
-    ours, theirs = linked(two)
+    ours, _ = linked(two)
     assert domu.xen(xen.HC_SCHED_OP, xen.SCHEDOP_BLOCK, 0) == 0
     assert blocked(domu)
     assert domu.cpu.msr & 1 << 15
@@ -501,7 +505,9 @@ def poll(guest, *ports, count=None, timeout=0):
     at = guest.DATA + 64
     guest.memory[at : at + 4 * len(ports)] = b"".join(p.to_bytes(4, "big") for p in ports)
     handle = (xen.XENCOMM_INLINE | at) % (1 << 64)
-    return guest.op(xen.HC_SCHED_OP, xen.SCHEDOP_POLL, "QIxxxxQ", handle, len(ports) if count is None else count, timeout)
+    return guest.op(
+        xen.HC_SCHED_OP, xen.SCHEDOP_POLL, "QIxxxxQ", handle, len(ports) if count is None else count, timeout
+    )
 
 
 def test_poll(two):

@@ -111,7 +111,8 @@ def test_interrupts_that_the_owner_masks_are_pending_by_ee(design, trigger):
 
 
 @pytest.mark.parametrize(
-    ("design", "trigger"), [("native", "edge"), ("native", "level"), ("rhype", "edge"), ("rhype", "level"), ("xen-ppc", "level")]
+    ("design", "trigger"),
+    [("native", "edge"), ("native", "level"), ("rhype", "edge"), ("rhype", "level"), ("xen-ppc", "level")],
 )
 def test_what_an_interrupt_never_ended_holds_off_is_pending_by_priority(design, trigger):
     result = runner.run(work("never-eoi", trigger), design)
@@ -158,7 +159,7 @@ def test_ee_on_and_ri_off_takes_everybody_down_with_the_historical_defect():
 
 
 def test_a_forgotten_recheck_shows_as_rescued_under_xen_ppc():
-    """Events that come while EE is off wait for luck: the next entry to the hypervisor (xen-ppc.md, the EE gap)."""
+    """Events that come while EE is off wait for luck: whatever enters the hypervisor next."""
     careless = runner.run(gap("forget-recheck"), "xen-ppc")
     assert careless["rescued"] > 0
     assert careless["lost"] == 0

@@ -101,9 +101,7 @@ def test_an_interrupt_loses_the_reservation():
 
 @pytest.mark.parametrize("word", [asm.RFID, asm.HRFID])
 def test_a_return_from_interrupt_loses_the_reservation(word):
-    bench = bench_for(
-        asm.lwarx(3, 0, 5), word, srr0=START + 8, srr1=SF | HV, hsrr0=START + 8, hsrr1=SF | HV
-    )
+    bench = bench_for(asm.lwarx(3, 0, 5), word, srr0=START + 8, srr1=SF | HV, hsrr0=START + 8, hsrr1=SF | HV)
     bench.put(START + 8, asm.stwcx(4, 0, 5))
     assert not outcome(bench, 3)
 

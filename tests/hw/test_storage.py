@@ -205,7 +205,9 @@ def test_rom_can_be_loaded(name):
     assert (bench.pc, bench.r(4)) == (START + 4, 0)
 
 
-@pytest.mark.parametrize("word", [word for _, word, _ in STORES.values()] + [asm.stmw(4, 0, 5), asm.dcbz(0, 5), asm.stswi(4, 5, 3)])
+@pytest.mark.parametrize(
+    "word", [word for _, word, _ in STORES.values()] + [asm.stmw(4, 0, 5), asm.dcbz(0, 5), asm.stswi(4, 5, 3)]
+)
 def test_a_store_to_rom_raises_a_data_storage_interrupt(word):
     bench = bench_for(word, r5=ROM + 0x100)
     before = bench.ram.tobytes()
@@ -489,6 +491,16 @@ def test_a_store_just_outside_a_watched_page_is_not_reported():
     assert bench.run(2) == Outcome.LIMIT
 
 
+@pytest.mark.parametrize(
+    ("offset", "reported"), [(0x00, False), (0x0C, False), (0x0D, True), (0x13, True), (0x14, False)]
+)
+def test_only_the_watched_bytes_of_a_watched_page_are_reported(offset, reported):
+    bench = bench_for(asm.stw(4, offset, 5), r5=0x5000)
+    bench.watch(0x5010, 4)
+    assert bench.run(1) == (Outcome.STORED if reported else Outcome.LIMIT)
+    assert bench.peek(0x5000 + offset, 4) == NEW & 0xFFFF_FFFF
+
+
 def test_loads_of_a_watched_page_are_plain():
     bench = bench_for(asm.ld(4, 0, 5), r5=0x5000)
     bench.watch(0x5000)
@@ -547,7 +559,14 @@ HANDLERS = {
     vector: [asm.mfspr(29, 26), asm.addi(29, 29, 4), asm.mtspr(26, 29), asm.RFID]
     for vector in (0x300, 0x600, 0x700, 0x800)
 } | {
-    0x400: [asm.li(29, START), asm.mtspr(26, 29), asm.mfspr(29, 272), asm.addi(29, 29, 1), asm.mtspr(272, 29), asm.RFID],
+    0x400: [
+        asm.li(29, START),
+        asm.mtspr(26, 29),
+        asm.mfspr(29, 272),
+        asm.addi(29, 29, 1),
+        asm.mtspr(272, 29),
+        asm.RFID,
+    ],
     0x500: [asm.mfspr(29, 273), asm.addi(29, 29, 1), asm.mtspr(273, 29), asm.RFID],
     0x900: [asm.li(29, 37), asm.mtspr(22, 29), asm.mfspr(28, 274), asm.addi(28, 28, 1), asm.mtspr(274, 28), asm.RFID],
     0xC00: [asm.mfspr(29, 275), asm.addi(29, 29, 1), asm.mtspr(275, 29), asm.RFID],
@@ -597,7 +616,9 @@ def run_in_pieces(quota, program, lines, cpi, tb):
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(INSTRUCTIONS, min_size=4, max_size=40), LINES, st.integers(1, 3), st.sampled_from([(1, 1), (2, 7), (3, 2)]))
+@given(
+    st.lists(INSTRUCTIONS, min_size=4, max_size=40), LINES, st.integers(1, 3), st.sampled_from([(1, 1), (2, 7), (3, 2)])
+)
 def test_a_run_in_pieces_is_the_same_run(program, lines, cpi, tb):
     whole = run_in_pieces(10**9, program, lines, cpi, tb)
     for quota in (1, 2, 7, 100):

@@ -155,7 +155,9 @@ def test_the_decrementer_is_due_in_handlers_and_after_them():
 # ---- Hypervisor decrementer ----
 
 
-@pytest.mark.parametrize(("model", "enabled"), [(Model.PPC970, {"hid0": HID0_HDICE}), (Model.POWER8, {"lpcr": LPCR_HDICE})])
+@pytest.mark.parametrize(
+    ("model", "enabled"), [(Model.PPC970, {"hid0": HID0_HDICE}), (Model.POWER8, {"lpcr": LPCR_HDICE})]
+)
 @pytest.mark.parametrize("value", [0, 1, 20])
 def test_hdec_leaves_for_the_hypervisor_at_its_very_cycle(model, enabled, value):
     bench = Bench(SLED, msr=GUEST & ~EE, model=model, hypervisor=True, **enabled)

@@ -26,6 +26,7 @@ from irqvisor.spec.power_isa import (
     SRR1_MEDIATED,
     VEC_DECREMENTER,
     VEC_EXTERNAL,
+    VEC_HDEC,
 )
 
 
@@ -104,7 +105,10 @@ def interrupt(m, p, cpu):
     model = pc.model
     msr = cpu.msr
     if pc.now >= pc.hdec_at and (msr & MSR_EE != 0 or msr & MSR_HV == 0 or msr & MSR_PR != 0) and hdec_enabled(cpu, model):
-        return Due.HDEC
+        if pc.hypervisor != 0:
+            return Due.HDEC
+        enter_hypervisor_type(m, p, cpu, VEC_HDEC, 0)
+        return Due.TAKEN
     if pc.external != 0 and external_enabled(cpu, model):
         if routes_to_guest(cpu, model):
             take_external(m, p, cpu, 0)
@@ -113,6 +117,7 @@ def interrupt(m, p, cpu):
             return Due.EXTERNAL
         if model == Model.PPC970:
             take_external(m, p, cpu, 0)
+            cpu.msr |= MSR_HV
         else:
             enter_hypervisor_type(m, p, cpu, VEC_EXTERNAL, 0)
             trace.vectored(m, pc.context, p, pc.now, 0)

@@ -37,6 +37,7 @@ from irqvisor.hw.ops import (
     BRANCH_END,
     CARRY_END,
     CONDITION_END,
+    HRFID,
     LBZ,
     LD,
     LHA,
@@ -51,6 +52,7 @@ from irqvisor.hw.ops import (
     NOP,
     PAGE_END,
     RC,
+    RFID,
     STB,
     STD,
     STDBRX,
@@ -67,6 +69,7 @@ from irqvisor.hw.spr import quick_move
 from irqvisor.hw.state import (
     CODE_PAGE,
     CODE_STRIDE,
+    NEVER,
     PAGE_SHIFT,
     WATCHED,
     Stop,
@@ -84,10 +87,14 @@ from irqvisor.spec.power_isa import (
     ISI_NO_TRANSLATION,
     ISI_PROTECTION,
     LPCR_MER,
+    MSR_BE,
     MSR_DR,
+    MSR_EE,
     MSR_IR,
+    MSR_SE,
     MSR_SF,
     VEC_INSTRUCTION_STORAGE,
+    VEC_TRACE,
 )
 
 EA_64 = (1 << 60) - 1
@@ -169,6 +176,13 @@ def fetch_fault(m, p, cpu):
     enter(m, p, cpu, VEC_INSTRUCTION_STORAGE, ISI_NO_TRANSLATION if cpu.msr & MSR_IR != 0 else ISI_PROTECTION)
 
 
+@jit
+def trace_completed(m, p, cpu, op):
+    """Trace interrupt after an instruction that completed with MSR[SE] or MSR[BE] on, before and after it."""
+    if cpu.msr & MSR_SE != 0 or (cpu.msr & MSR_BE != 0 and MEM_END <= op < BRANCH_END):
+        enter(m, p, cpu, VEC_TRACE, 0)
+
+
 @hot
 def is_quiet(pc, cpu):
     """Whether nothing asynchronous can be pending, so that `interrupt` need not be asked."""
@@ -188,7 +202,10 @@ def until(m, pc, cpu):
 
 @jit
 def after_expiry(m, cpu, now):
-    """The next decrementer exception while one exists or did: not now, since the guest holds it off."""
+    """The next decrementer exception while one exists or did: not now, since the guest holds it off; and not at all
+    with MSR[EE]=0, since what sets that bit is a slow instruction."""
+    if cpu.msr & MSR_EE == 0:
+        return NEVER
     return max(decrementer_due(m, cpu, now), now + 1)
 
 
@@ -238,6 +255,9 @@ def interpret(m, p, quota):
         budget = min(instructions_for(until(m, pc_, cpu) - base, cpi), quota - done)
         if budget <= 0:
             break
+        tracing = cpu.msr & (MSR_SE | MSR_BE)
+        if tracing != 0:
+            budget = 1
         sf = cpu.msr & MSR_SF
         mask = EA_64 if sf != 0 else EA_32
         full = -1 if sf != 0 else EA_32
@@ -247,6 +267,7 @@ def interpret(m, p, quota):
             pc &= EA_32
         if bias < FETCH_FAILED:
             bias = code_bias(m, cpu, pc)
+        op = UNDECODED
         slow = 0
         while n < budget and bias >= FETCH_FAILED:
             d = code[u8((pc >> 2) + bias)]
@@ -325,9 +346,11 @@ def interpret(m, p, quota):
         pc_.icount += n
         done += n
         if slow == 0:
-            if n >= budget and done >= quota:
+            if tracing != 0 and n != 0:
+                trace_completed(m, p, cpu, op)
+            if done >= quota:
                 break
-            if bias < FETCH_FAILED:
+            if n < budget and bias < FETCH_FAILED:  # after the last of the budget, interrupts come first
                 if bias == FETCH_COLD:
                     request(m).reason = Stop.CODE
                     request(m).pcpu = p
@@ -350,6 +373,8 @@ def interpret(m, p, quota):
             done += 1
             pc_.icount += 1
             pc_.now += cpi
+            if tracing & cpu.msr != 0 and outcome != Outcome.HCALL and op != RFID and op != HRFID:
+                trace_completed(m, p, cpu, op)
             if outcome != Outcome.DONE:
                 why = outcome
                 break

@@ -1,7 +1,7 @@
 """Load and store multiple, strings, and clearing a cache block: instructions that touch many bytes.
 
-A string or multiple that meets a fault stops there, as hardware may; what it had done stays done, and it is executed
-again after the fault. They work on RAM only: a device that is asked for a string answers with a storage interrupt.
+One that is not all in memory raises a storage interrupt and has done nothing. They work on RAM only: a device that is
+asked for a string answers with a storage interrupt.
 """
 
 from irqvisor._jit import jit

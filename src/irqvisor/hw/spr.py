@@ -9,7 +9,7 @@ import numpy as np
 from irqvisor._jit import jit
 from irqvisor.hw.exceptions import Model
 from irqvisor.hw.ops import MTSPR
-from irqvisor.hw.state import NEVER, pcpu
+from irqvisor.hw.state import CONTEXT, NEVER, pcpu
 from irqvisor.hw.timer import cycle_of, decrementer, set_decrementer, timebase
 from irqvisor.spec.bits import i8, sext32, srl
 from irqvisor.spec.power_isa import (
@@ -19,12 +19,16 @@ from irqvisor.spec.power_isa import (
     MSR_PR,
     PVR_970,
     PVR_POWER8,
+    SPR_AMR,
+    SPR_AMR_USER,
     SPR_CFAR,
     SPR_CTR,
     SPR_CTRL_READ,
     SPR_CTRL_WRITE,
     SPR_DAR,
     SPR_DEC,
+    SPR_DSCR,
+    SPR_DSCR_USER,
     SPR_DSISR,
     SPR_HDEC,
     SPR_HID0,
@@ -37,6 +41,10 @@ from irqvisor.spec.power_isa import (
     SPR_HSRR1,
     SPR_LPCR,
     SPR_LR,
+    SPR_MMCR1,
+    SPR_MMCR2,
+    SPR_NOOP_FIRST,
+    SPR_NOOP_LAST,
     SPR_PIR,
     SPR_PRIVILEGED,
     SPR_PVR,
@@ -50,6 +58,7 @@ from irqvisor.spec.power_isa import (
     SPR_TBU,
     SPR_TBU40,
     SPR_TBU_WRITE,
+    SPR_USER_PMU,
     SPR_XER,
 )
 
@@ -77,16 +86,25 @@ def _access_table():
 ACCESS = _access_table()
 
 
+PROBLEM_STATE_NAMES = {SPR_CTRL_READ: SPR_CTRL_WRITE, SPR_DSCR_USER: SPR_DSCR, SPR_AMR_USER: SPR_AMR} | {
+    number - SPR_USER_PMU: number for number in range(SPR_MMCR2, SPR_MMCR1 + 1) if ACCESS[number] != 0
+}
+"""Registers that have a second number for problem state."""
+
+
 def _storage_table():
     """Places of the registers that only store."""
     place = np.full(1024, NOT_STORED, np.uint8)
-    functional = {1, 8, 9, 18, 19, 22, 26, 27, 28, 136, 152, 259, 268, 269, 272, 273, 274, 275, 284, 285, 286, 287}
+    functional = {1, 8, 9, 18, 19, 22, 26, 27, 28, 136, 259, 268, 269, 272, 273, 274, 275, 284, 285, 286, 287}
     functional |= {304, 305, 310, 311, 314, 315, 318, 815, 1008, 1009, 1012, 1014, 1023}
     free = 0
     for number in range(1024):
-        if ACCESS[number] != 0 and number not in functional:
-            place[number] = min(free, 63)
+        if ACCESS[number] != 0 and number not in functional | set(PROBLEM_STATE_NAMES):
+            place[number] = free
             free += 1
+    assert free <= CONTEXT["spr"].shape[0]
+    for number, real in PROBLEM_STATE_NAMES.items():
+        place[number] = place[real]
     return place
 
 
@@ -139,6 +157,8 @@ def quick_move(cpu, op, t, number):
 def spr_access(m, p, cpu, number, writing):
     """0: go on. -1: a no-op. Else the program-interrupt cause that this access raises."""
     kind = i8(ACCESS[number])
+    if SPR_NOOP_FIRST <= number <= SPR_NOOP_LAST:
+        return -1
     user = cpu.msr & MSR_PR != 0
     if user:
         if number & SPR_PRIVILEGED != 0:
@@ -191,7 +211,7 @@ def read_time(m, p, cpu, number):
     at = pcpu(m, p).hdec_at
     if at >= NEVER:
         return 0x7FFFFFFF
-    return (timebase(m, at) - timebase(m, now)) & 0xFFFFFFFF
+    return (timebase(m, at) - 1 - timebase(m, now)) & 0xFFFFFFFF
 
 
 @jit
@@ -237,8 +257,6 @@ def read_spr(m, p, cpu, number):
         return cpu.tar
     if number == SPR_CFAR:
         return cpu.cfar
-    if number == SPR_CTRL_READ:
-        return cpu.spr[i8(STORAGE[SPR_CTRL_WRITE]) & 63]
     if i8(STORAGE[number]) < 64:
         return cpu.spr[i8(STORAGE[number])]
     return read_control(m, p, cpu, number)

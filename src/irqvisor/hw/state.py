@@ -90,6 +90,8 @@ CONTEXT = np.dtype(
         ("win_size", "i8"),  # bytes of RAM from real address 0 on without a gap or an attribute
         ("region", "i8"),  # first record in the region table
         ("regions", "i8"),  # and how many
+        ("watch_from", "i8"),  # RAM offsets, on watched pages, whose stores the hypervisor wants to see
+        ("watch_to", "i8"),
         ("lpid", "i8"),  # logical partition
         ("pcpu", "i8"),  # where it runs, or ran last
         ("pir", "i8"),  # processor identification register

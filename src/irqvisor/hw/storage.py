@@ -34,7 +34,19 @@ from irqvisor.hw.ops import (
     UPDATE_FIRST,
 )
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import CODE_PAGE, NOBODY, WATCHED, RegionKind, Stop, header, pcpu, region, request, source
+from irqvisor.hw.state import (
+    CODE_PAGE,
+    NOBODY,
+    WATCHED,
+    RegionKind,
+    Stop,
+    context,
+    header,
+    pcpu,
+    region,
+    request,
+    source,
+)
 from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, sext16, sext32
 from irqvisor.spec.power_isa import (
     DSISR_NO_TRANSLATION,
@@ -89,10 +101,11 @@ def store_ram(m, p, a, size, value):
             request(m).pcpu = p
             return Outcome.AGAIN
         forget_code(m, a, size)
-    if marks & WATCHED == 0:
+    pc = pcpu(m, p)
+    cpu = context(m, pc.context)
+    if marks & WATCHED == 0 or a + size <= cpu.watch_from or a >= cpu.watch_to:
         store_sized(m.ram, a, size, value)
         return Outcome.DONE
-    pc = pcpu(m, p)
     pc.watch_at = a & ~7
     pc.watch_old = load64(m.ram, pc.watch_at)
     store_sized(m.ram, a, size, value)

@@ -190,6 +190,8 @@ def supervisor(m, p, cpu, op, t, x, imm):
         return move_to_msr(m, p, cpu, cpu.gpr[t], x != 0, True)
     if op == ops.MFMSR:
         cpu.gpr[t] = cpu.msr
+    elif op == ops.SEGMENT_READ:  # no segment is ever valid
+        cpu.gpr[t] = 0
     cpu.nip += 4
     return Outcome.DONE
 
@@ -202,7 +204,7 @@ def hypervisor_only(m, p, cpu, op):
     if op == ops.HRFID:
         return return_from_interrupt(m, p, cpu, cpu.hsrr0, cpu.hsrr1, True)
     cpu.nip += 4
-    if op == ops.NAP or op == ops.DOZE or op == ops.SLEEP:
+    if op == ops.NAP or op == ops.DOZE or op == ops.SLEEP or op == ops.RVWINKLE:
         return Outcome.WAIT
     return Outcome.DONE
 
@@ -232,7 +234,9 @@ def system(m, p, cpu, d):
     x = i8(d.x)
     if op == ops.SC:
         return system_call(m, p, cpu, d.imm)
-    if op == ops.RFID or op == ops.MTMSRD or op == ops.MTMSR or op == ops.MFMSR or op == ops.TLB_SUPERVISOR:
+    if op == ops.RFID or op == ops.MTMSRD or op == ops.MTMSR or op == ops.MFMSR:
+        return supervisor(m, p, cpu, op, t, x, d.imm)
+    if op == ops.TLB_SUPERVISOR or op == ops.SEGMENT_READ:
         return supervisor(m, p, cpu, op, t, x, d.imm)
     if op == ops.MFSPR:
         return move_from_spr(m, p, cpu, t, d.imm)
@@ -260,7 +264,9 @@ def system(m, p, cpu, d):
         cpu.gpr[t] = tb if d.imm == 268 else srl(tb, 32)
         cpu.nip += 4
         return Outcome.DONE
-    if op == ops.HRFID or op == ops.NAP or op == ops.DOZE or op == ops.SLEEP or op == ops.TLB_HYPERVISOR:
+    if op == ops.HRFID or op == ops.TLB_HYPERVISOR:
+        return hypervisor_only(m, p, cpu, op)
+    if op == ops.NAP or op == ops.DOZE or op == ops.SLEEP or op == ops.RVWINKLE:
         return hypervisor_only(m, p, cpu, op)
     if op == ops.FP_UNAVAILABLE or op == ops.VEC_UNAVAILABLE or op == ops.VSX_UNAVAILABLE:
         return unavailable(m, p, cpu, op)

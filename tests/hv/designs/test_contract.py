@@ -1,7 +1,7 @@
 """Every design keeps the same promises, on the same work (docs/explanation/conservation.md).
 
-A run is judged by its event log, not by the counters that it keeps itself: each item is consumed once and in order, each
-delivery is ended, each journey's instants are in order, and only the owner ever learns of a source.
+A run is judged by its event log, not by its own counters: each item is consumed once and in order, each delivery is
+ended, each journey's instants are in order, and only the owner ever learns of a source.
 """
 
 import itertools
@@ -168,7 +168,9 @@ def test_the_way_to_another_pcpu_takes_an_ipi_in_either_direction(design, trigge
 
 @pytest.mark.parametrize("design", DESIGNS)
 def test_an_item_that_comes_while_the_ring_is_drained_goes_with_it(design):
-    machine = booted(small([{"name": "io", "handler_work": 1000}], [{"name": "a", "owner": "io", "arrival": MANUAL}]), design)
+    machine = booted(
+        small([{"name": "io", "handler_work": 1000}], [{"name": "a", "owner": "io", "arrival": MANUAL}]), design
+    )
     for _ in range(3):
         machine.raise_irq(1)
         machine.run(cycles=4000)
@@ -178,7 +180,9 @@ def test_an_item_that_comes_while_the_ring_is_drained_goes_with_it(design):
 
 @pytest.mark.parametrize("design", HYPERVISORS)
 def test_a_domain_that_sleeps_for_ever_costs_nothing(design):
-    machine = finished(small([{"name": "io"}, {"name": "sleeper"}], [{"name": "a", "owner": "io", "arrival": periodic(50)}]), design)
+    machine = finished(
+        small([{"name": "io"}, {"name": "sleeper"}], [{"name": "a", "owner": "io", "arrival": periodic(50)}]), design
+    )
     assert vcpu(machine, 1).blocked == 1
     assert fates(machine, "a")["serviced"] == 40
 

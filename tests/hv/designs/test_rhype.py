@@ -1,12 +1,12 @@
-"""rhype: hardware interrupts the current domain, a hypercall names the vector (papr-interrupts.md, sections 3 and 8).
+"""rhype: hardware interrupts the current domain, a hypercall names the vector (LoPAPR, interrupt presentation).
 
-One pCPU, two domains with an edge and a level source each. The vCPU that runs is called `me`, the other `other`; both spin
-with EE off and do what a test says, so each step is seen by itself.
+One pCPU, two domains with an edge and a level source each. The vCPU that runs is called `me`, the other `other`; both
+spin with EE off and do what a test says, so each step is seen by itself.
 """
 
 import pytest
 
-from hv.harness import MANUAL, booted, finished, kinds, logged, of, parked, periodic, ready, small, vcpu
+from hv.harness import MANUAL, SHORT, booted, finished, kinds, logged, of, parked, periodic, sharing, small, vcpu
 from irqvisor.lab import runner
 from irqvisor.spec import papr
 from irqvisor.spec.power_isa import LPCR_MER, MSR_EE, MSR_ME, MSR_RI, MSR_SF, SRR1_MEDIATED, VEC_EXTERNAL
@@ -28,7 +28,7 @@ def machine():
         for name, trigger, priority in (("edge", "edge", 5), ("level", "level", 5), ("favoured", "edge", 3))
     ]
     domains = [{"name": "a", "compute": True}, {"name": "b", "compute": True}]
-    return ready(small(domains, sources, scheduler={"slice_us": 1000, "hdec_period_us": 1000}), "rhype")
+    return sharing(small(domains, sources, scheduler=SHORT), "rhype")
 
 
 @pytest.fixture
@@ -89,15 +89,6 @@ def drain(guest, which):
     guest.consume(3 * guest.v + which)
 
 
-def switch_to(guest):
-    """Let the machine run until this guest does."""
-    for _ in range(100):
-        if running(guest.machine) == guest.v:
-            return
-        guest.machine.run(cycles=200_000)
-    raise AssertionError("its turn never came")
-
-
 # ------------------------------------------------------------------------------------------------------ H_XIRR, H_EOI
 
 
@@ -137,7 +128,7 @@ def test_its_owner_gets_it_when_it_runs_by_simulated_delivery(pair):
     other.park(msr=EE_ON)
     post(other, EDGE)
     accept(me)
-    switch_to(other)
+    other.take_turn()
     assert other.at == VEC_EXTERNAL
     assert (other.cpu.srr0, other.cpu.srr1) == (other.HERE, EE_ON)
     assert other.cpu.msr & (MSR_EE | MSR_RI) == 0
@@ -231,7 +222,7 @@ def test_a_foreign_level_line_is_masked_so_that_looking_ends(pair):
     assert accept(me) == (OPEN, papr.XISR_NONE)
     assert (pic(me, irq).masked, pic(me, irq).line, line(me)) == (1, 1, 0)
     assert accept(me) == (OPEN, papr.XISR_NONE)
-    switch_to(other)
+    other.take_turn()
     assert accept(other) == (OPEN, xisr(other, LEVEL))
     drain(other, LEVEL)
     assert end(other, OPEN, xisr(other, LEVEL)) == papr.H_SUCCESS
@@ -244,12 +235,12 @@ def test_a_domain_preempted_in_service_holds_nobody_off(pair):
     me, other = pair
     post(me, LEVEL)
     accept(me)
-    switch_to(other)
+    other.take_turn()
     assert task_priority(other) == 0
     post(other, EDGE)
     assert line(other) == 1
     assert accept(other) == (OPEN, xisr(other, EDGE))
-    switch_to(me)
+    me.take_turn()
     assert task_priority(me) == 10
     assert end(me, OPEN, xisr(me, LEVEL)) == papr.H_SUCCESS
 
@@ -262,9 +253,9 @@ def test_the_controllers_task_priority_follows_the_cppr(pair, cppr, expected):
     me, other = pair
     open_to(me, cppr)
     assert task_priority(me) == expected
-    switch_to(other)
+    other.take_turn()
     assert task_priority(me) == 0
-    switch_to(me)
+    me.take_turn()
     assert task_priority(me) == expected
 
 
@@ -273,7 +264,7 @@ def test_task_priority_follows_accept_and_end_of_a_queued_interrupt_too(pair):
     me, other = pair
     post(other, EDGE)
     accept(me)
-    switch_to(other)
+    other.take_turn()
     assert accept(other) == (OPEN, xisr(other, EDGE))  # from the queue
     assert task_priority(other) == 10
     post(other, EDGE)
@@ -349,10 +340,10 @@ def test_h_cede_enables_and_sleeps_until_its_interrupt_comes(pair):
     me.call(papr.H_CEDE)
     assert vcpu(me.machine, me.v).blocked == 1
     assert me.cpu.msr & MSR_EE
-    switch_to(other)
+    other.take_turn()
     post(me, EDGE)
     assert accept(other) == (OPEN, papr.XISR_NONE)  # wakes its owner
-    switch_to(me)
+    me.take_turn()
     assert (me.at, me.cpu.srr0) == (VEC_EXTERNAL, me.HERE + 4)
     assert me.cpu.srr1 & MSR_EE
 
@@ -470,7 +461,9 @@ def test_a_guest_with_ee_off_delays_a_foreign_interrupt_by_one_hdec_period_at_mo
 
 @pytest.mark.compiled
 def test_a_foreign_interrupt_enters_the_wrong_domain_once():
-    scenario = small([{"name": "io"}, {"name": "calc", "compute": True}], [{"name": "a", "owner": "io", "arrival": periodic(100)}])
+    scenario = small(
+        [{"name": "io"}, {"name": "calc", "compute": True}], [{"name": "a", "owner": "io", "arrival": periodic(100)}]
+    )
     result = runner.run(scenario, "rhype")
     assert (result["foreign"], result["spurious"]) == (20, 0)
     assert of(result, "a") == {"raised": 20, "serviced": 20}

@@ -1,4 +1,4 @@
-"""xen-ppc: the hypervisor takes every interrupt and simulates the hardware's delivery (xen-ppc.md, sections 2, 4, 9, 12).
+"""xen-ppc: the hypervisor takes every interrupt and simulates the hardware's delivery (Xen 3.2, arch/powerpc).
 
 One pCPU, two domains with an edge and a level source each, at ports 1 and 2. The vCPU that runs is called `me`, the
 other `other`; both spin and do what a test says, so each step is seen by itself.
@@ -6,7 +6,7 @@ other `other`; both spin and do what a test says, so each step is seen by itself
 
 import pytest
 
-from hv.harness import MANUAL, fates, finished, logged, of, parked, periodic, pirq, ready, small, vcpu
+from hv.harness import MANUAL, SHORT, fates, finished, logged, of, parked, periodic, pirq, sharing, small, vcpu
 from irqvisor.hv.state import Exit
 from irqvisor.lab import runner
 from irqvisor.spec import xen
@@ -37,7 +37,7 @@ def board(cpu, defects=()):
         for trigger, priority in (("edge", 3), ("level", 5))
     ]
     domains = [{"name": "a", "compute": True}, {"name": "b", "compute": True}]
-    return ready(small(domains, sources, cpu=cpu, defects=defects), "xen-ppc")
+    return sharing(small(domains, sources, cpu=cpu, defects=defects, scheduler=SHORT), "xen-ppc")
 
 
 @pytest.fixture(scope="module")
@@ -84,19 +84,12 @@ def eoi(guest, which):
     return guest.op(xen.HC_PHYSDEV_OP, xen.PHYSDEVOP_EOI, "I", irq_of(guest, which))
 
 
-def switch_to(guest):
-    """Let the machine run until this guest does."""
-    for _ in range(100):
-        if int(guest.machine.views[Table.PCPU][0].context) == guest.v:
-            return
-        guest.machine.run(cycles=200_000)
-    raise AssertionError("its turn never came")
-
-
 # ------------------------------------------------------------------------------------------------- simulated delivery
 
 
-@pytest.mark.parametrize("extra", [0, MSR_FP | MSR_FE0 | MSR_FE1 | MSR_PMM, 0x40000000], ids=["plain", "all", "reserved"])
+@pytest.mark.parametrize(
+    "extra", [0, MSR_FP | MSR_FE0 | MSR_FE1 | MSR_PMM, 0x40000000], ids=["plain", "all", "reserved"]
+)
 def test_simulated_delivery_is_what_hardware_would_have_done(pair, extra):
     me, _ = pair
     before = EE_ON | extra
@@ -301,7 +294,7 @@ def test_an_eoi_of_nothing_in_flight_ends_nothing(pair):
     assert eoi(me, EDGE) == 0
     assert me.op(xen.HC_PHYSDEV_OP, xen.PHYSDEVOP_EOI, "I", irq_of(other, LEVEL)) == 0  # not its own
     assert serving(me) == 1 << 8
-    switch_to(other)
+    other.take_turn()
     assert eoi(other, LEVEL) == 0
     assert serving(me) == 0
 

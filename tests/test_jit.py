@@ -1,0 +1,24 @@
+"""Where compiled code is kept."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import numba  # by somebody else, before irqvisor could name a folder
+from irqvisor import _jit
+from irqvisor.hv import loop
+print(loop.run._cache.cache_path)
+print(_jit.CACHE_DIR)
+"""
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_the_cache_folder_is_ours_whoever_imported_numba_first(tmp_path):
+    environment = {**os.environ, "IRQVISOR_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
+    used, named = done.stdout.split()
+    assert used.startswith(str(tmp_path))
+    assert used.startswith(named)
