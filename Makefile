@@ -72,7 +72,8 @@ layers: $(VENV)/.dev  ## import contracts
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.dev  ## speed: instructions, deliveries, whole scenarios
-	@$(PY) -m pytest benchmarks -q --benchmark-only -n 0 $(ARGS)
+	@$(PY) -m pytest benchmarks -q -o addopts="--strict-markers --import-mode=importlib" --benchmark-only \
+		--benchmark-group-by=group --benchmark-sort=name --benchmark-columns=min,median,stddev,rounds $(ARGS)
 
 guests: $(VENV)/.guests  ## build the guest images from guests/
 	@$(PY) scripts/build_guests.py

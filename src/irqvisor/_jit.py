@@ -59,7 +59,7 @@ CACHE_DIR = cache_root() / cache_key()
 if not NOJIT:
     # Not by $NUMBA_CACHE_DIR alone: Numba reads that when it is first imported, which may have been by somebody else.
     # Then it would cache beside the sources, by file, and a change of a record's layout would go unnoticed.
-    numba.config.CACHE_DIR = str(CACHE_DIR)
+    numba.config.CACHE_DIR = str(CACHE_DIR)  # type: ignore[attr-defined]
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 _INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "no_rewrites": True}
@@ -80,7 +80,7 @@ def _once(dispatcher: Any) -> Any:
     template = dispatcher.get_call_template
 
     def widened(args: Any, kws: Any) -> Any:
-        plain = tuple(types.int64 if isinstance(a, types.IntEnumMember) else types.unliteral(a) for a in args)
+        plain = tuple(types.int64 if isinstance(a, types.IntEnumMember) else types.unliteral(a) for a in args)  # type: ignore[no-untyped-call]
         return template(plain, kws)
 
     dispatcher.get_call_template = widened

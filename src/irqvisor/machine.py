@@ -122,8 +122,8 @@ class Machine:
 
     def digest(self) -> str:
         """SHA-256 of everything that decides what happens next: behaviour and memory, not what was observed."""
-        h = hashlib.sha256(tables.behaviour(self.state))
-        h.update(self.ram)
+        h = hashlib.sha256(tables.behaviour(self.state).data)
+        h.update(self.ram.data)
         return h.hexdigest()
 
     def symbol(self, domain: int, address: int) -> str:
@@ -138,9 +138,7 @@ class Machine:
 
     # Doing
 
-    def run(
-        self, *, cycles: int | None = None, instructions: int | None = None, until: Phase | None = None
-    ) -> int:
+    def run(self, *, cycles: int | None = None, instructions: int | None = None, until: Phase | None = None) -> int:
         """Run for a number of cycles or guest instructions, or until a phase is reached; else to the end.
 
         With several pCPUs a run of cycles ends with the first round that reaches them. Returns guest instructions

@@ -7,6 +7,7 @@ work counters and rings; the kernel is at the bottom.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,7 @@ class SourceConfig:
     off: int = 0
     response: int = 0
     depth: int = 0
-    arrivals: np.ndarray | None = None  # type: ignore[type-arg]
+    arrivals: np.ndarray[Any, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,12 @@ class Config:
 
     @property
     def bare_metal(self) -> bool:
+        """Whether there is no hypervisor."""
         return self.design == Design.NATIVE
 
     @property
     def has_shared_info(self) -> bool:
+        """Whether guests share a page with Xen."""
         return self.design == Design.XEN_PPC
 
 
@@ -233,7 +236,13 @@ def _header(machine: Machine, config: Config, n_pirq: int) -> None:
     h.design, h.n_pcpu, h.n_pirq = int(config.design), config.pcpus, n_pirq
     h.n_context = h.n_domain = h.unready = len(config.domains)
     h.n_source = len(config.sources)
-    h.clock_hz, h.tb_num, h.tb_den, h.cpi, h.hv_cpi = costs.clock_hz, costs.tb_num, costs.tb_den, costs.cpi, costs.hv_cpi
+    h.clock_hz, h.tb_num, h.tb_den, h.cpi, h.hv_cpi = (
+        costs.clock_hz,
+        costs.tb_num,
+        costs.tb_den,
+        costs.cpi,
+        costs.hv_cpi,
+    )
     h.exc_entry, h.exc_return, h.hcall_rt = costs.exc_entry, costs.exc_return, costs.hcall_rt
     h.world_switch_rt, h.switch_penalty, h.host_wakeup = costs.world_switch_rt, costs.switch_penalty, costs.host_wakeup
     h.pic_read, h.pic_write, h.phys_ipi, h.inject = costs.pic_read, costs.pic_write, costs.phys_ipi, costs.inject
@@ -315,7 +324,13 @@ def _sources(machine: Machine, config: Config, layouts: list[Layout]) -> None:
     times = machine.views[Table.ARRIVAL]
     for s, source in enumerate(config.sources):
         e = machine.views[Table.SOURCE][s]
-        e.kind, e.level, e.irq, e.context, e.lpid = source.kind, int(source.level), source.irq, source.domain, source.domain
+        e.kind, e.level, e.irq, e.context, e.lpid = (
+            source.kind,
+            int(source.level),
+            source.irq,
+            source.domain,
+            source.domain,
+        )
         e.ring = int(machine.views[Table.DOMAIN][source.domain].ram) + layouts[source.domain].rings[s]
         e.slots, e.posted = source.slots, posted
         posted += source.slots

@@ -77,7 +77,10 @@ def _open(where: str, data: bytes) -> tuple[dict[str, Any], bytes]:
     _, version, length = PREFIX.unpack_from(data)
     if version != VERSION:
         raise SnapshotError(where, f"format version {version}", f"version {VERSION}", "save it again with this release")
-    if len(data) < PREFIX.size + CHECKSUM_BYTES or hashlib.sha256(data[:-CHECKSUM_BYTES]).digest() != data[-CHECKSUM_BYTES:]:
+    if (
+        len(data) < PREFIX.size + CHECKSUM_BYTES
+        or hashlib.sha256(data[:-CHECKSUM_BYTES]).digest() != data[-CHECKSUM_BYTES:]
+    ):
         raise SnapshotError(where, "truncated or changed: the checksum is wrong", hint="copy or save it again")
     text = data[PREFIX.size : PREFIX.size + length]
     description = json.loads(text)

@@ -137,7 +137,7 @@ STATE, RAM, POOL = range(3)
 """Places of the arrays in `Arrays`."""
 
 
-class Handle(types.Type):  # type: ignore[misc]
+class Handle(types.Type):
     """What ``m`` is inside compiled code: one pointer to the three arrays, so that a call passes one word, and an
     access counts no references. Made by `borrow`; looks like `Arrays`."""
 
@@ -154,7 +154,7 @@ register_model(Handle)(models.OpaqueModel)
 
 
 @infer_getattr
-class _HandleAttributes(AttributeTemplate):  # type: ignore[misc]
+class _HandleAttributes(AttributeTemplate):
     """Types of m.state, m.ram and m.code."""
 
     key = Handle
@@ -220,7 +220,7 @@ class Buffer(np.ndarray[Any, Any]):
         known = self.__dict__.setdefault("known", {})
         if number not in known:
             known[number] = view(np.asarray(self), number)
-        return known[number]  # type: ignore[no-any-return]
+        return known[number]
 
 
 def view(state: np.ndarray[Any, Any], number: Table) -> np.ndarray[Any, Any]:
@@ -237,7 +237,8 @@ class Views:
         self._state = state
         self._known: dict[Table, np.ndarray[Any, Any]] = {}
 
-    def __getitem__(self, number: Table) -> np.ndarray[Any, Any]:
+    def __getitem__(self, number: Table) -> Any:
+        """The records of a table: a recarray, whose fields no type checker knows."""
         if number not in self._known:
             self._known[number] = view(self._state, number)
         return self._known[number]

@@ -241,6 +241,12 @@ def raised(m, s, now):
 
 
 @jit
+def withdrawn(m, s):
+    """A level line fell: what it had announced was consumed with an earlier delivery, and nobody will be told."""
+    journey(m, s).next_id = 0
+
+
+@jit
 def accepted(m, s, p, d, now):
     """Somebody learned of the source on the owner's behalf: a hypervisor, or the wrong domain."""
     j = journey(m, s)

@@ -9,13 +9,14 @@ from irqvisor.spec import papr
 from irqvisor.tables import Table
 from models.vpic import IPI, Line, VirtualPic
 
-PRIORITIES = (5, 5, 3, 9)
+PRIORITIES = (5, 5, 3, 5)
 TRIGGERS = ("edge", "level", "level", "edge")
 COUNT = len(PRIORITIES)
 CPPRS = st.sampled_from([0xFF, 14, 9, 6, 5, 4, 3, 0])
 ANY_LINE = st.integers(1, 2 * COUNT)
 STEPS = st.lists(
     st.one_of(
+        st.tuples(st.just("raise"), ANY_LINE),
         st.tuples(st.just("raise"), ANY_LINE),
         st.tuples(st.just("drain"), ANY_LINE),
         st.tuples(st.just("accept")),
@@ -26,7 +27,8 @@ STEPS = st.lists(
         st.tuples(st.just("ipi"), CPPRS),
         st.tuples(st.just("hdec")),
     ),
-    max_size=25,
+    min_size=15,
+    max_size=40,
 )
 
 
@@ -97,7 +99,7 @@ def agree(guest, model):
     assert m.views[Table.PCPU][0].external == model.external()
 
 
-@settings(max_examples=150)
+@settings(max_examples=200)
 @given(steps=STEPS)
 def test_the_virtual_pic_agrees_with_the_plain_model(machine, steps):
     guests = parked(machine.fork())

@@ -166,10 +166,7 @@ class Bench:
     def watch(self, address, size=PAGE):
         """The hypervisor wants to see stores to these bytes of a page."""
         self.cpu.watch_from, self.cpu.watch_to = self.base + address, self.base + address + size
-        page = (self.base + address) // PAGE
-        self.views[Table.CODEMAP][page].entry |= WATCHED
-        cpu = self.views[Table.CONTEXT][0]
-        cpu.watch_from, cpu.watch_to = page * PAGE, (page + 1) * PAGE
+        self.views[Table.CODEMAP][(self.base + address) // PAGE].entry |= WATCHED
 
     def enlarge_pool(self, pages):
         """A larger pool of decoded pages, empty, as `Machine` makes one."""

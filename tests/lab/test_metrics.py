@@ -124,7 +124,6 @@ def test_an_item_consumed_behind_the_books_does_not_balance(field):
     assert [text.split(":")[0] for text in books["unbalanced"]] == ["net"]
 
 
-@pytest.mark.xfail(strict=True, reason="a level line that drops leaves its journey open: the next raise joins it")
 @pytest.mark.parametrize("design", DESIGNS)
 def test_an_item_that_went_with_an_earlier_delivery_leaves_no_journey_behind(design):
     scenario = small(

@@ -167,7 +167,7 @@ def test_making_a_scenario_leaves_its_parts_as_they_were():
             {"domains": {"name": "io"}},
             ["my.toml: domains: found a table; expected a list of tables, each beginning with [[domains]]"],
         ),
-        ({"sources": [source(str(i)) for i in range(256)]}, ["my.toml: sources: 256 of them; expected at most 255"]),
+        ({"sources": [source(str(i)) for i in range(257)]}, ["my.toml: sources: 257 of them; expected at most 256"]),
         (
             {"profile_overrides": {"inject": []}},
             ["my.toml: profile_overrides.inject: found a list; expected a number or text"],

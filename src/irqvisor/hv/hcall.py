@@ -248,4 +248,3 @@ def cycle_of_system_time(m, ns):
         return NEVER
     rest = ns - seconds * NANOSECONDS
     return seconds * h.clock_hz + (rest * (h.clock_hz // 1000) + 999_999) // 1_000_000
-

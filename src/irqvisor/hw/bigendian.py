@@ -7,8 +7,8 @@ compiled code uses one wide access and a byte swap; plain Python, and compiled c
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from irqvisor._jit import BOUNDSCHECK, NOJIT, hot
@@ -18,7 +18,7 @@ from irqvisor.spec.bits import i8, u8
 def _address(context: Any, builder: Any, signature: Any, args: Any, bits: int) -> Any:
     """A pointer to `bits` bits at byte offset args[1] of the array args[0]."""
     data = context.make_array(signature.args[0])(context, builder, args[0]).data
-    return builder.bitcast(builder.gep(data, [args[1]]), cgutils.ir.IntType(bits).as_pointer())
+    return builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(bits).as_pointer())
 
 
 def _wide_load(bits: int) -> Any:
@@ -28,7 +28,7 @@ def _wide_load(bits: int) -> Any:
             value = builder.load(_address(context, builder, signature, args, bits), align=1)
             if bits > 8:
                 value = builder.bswap(value)
-            return builder.zext(value, cgutils.ir.IntType(64)) if bits < 64 else value
+            return builder.zext(value, ir.IntType(64)) if bits < 64 else value
 
         return types.int64(ram, types.int64), codegen
 
@@ -39,7 +39,7 @@ def _wide_store(bits: int) -> Any:
     @intrinsic
     def wide(typingctx: Any, ram: Any, a: Any, v: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            value = builder.trunc(args[2], cgutils.ir.IntType(bits)) if bits < 64 else args[2]
+            value = builder.trunc(args[2], ir.IntType(bits)) if bits < 64 else args[2]
             if bits > 8:
                 value = builder.bswap(value)
             builder.store(value, _address(context, builder, signature, args, bits), align=1)

@@ -100,6 +100,7 @@ def ring_doorbell(m, p, s, value, now):
     posted_at = trace.posting(m, src.posted + item % src.slots).at
     if src.level != 0 and src.tail == src.head:
         openpic.set_line(m, src.irq, 0)
+        trace.withdrawn(m, s)
     if src.kind == Arrival.CLOSED and src.active != 0:
         schedule(m, s, now + src.response)
     if src.level == 0 and item >= trace.journey(m, s).known_through and openpic.is_pending(m, src.irq) == 0:

@@ -104,7 +104,11 @@ def interrupt(m, p, cpu):
     pc = pcpu(m, p)
     model = pc.model
     msr = cpu.msr
-    if pc.now >= pc.hdec_at and (msr & MSR_EE != 0 or msr & MSR_HV == 0 or msr & MSR_PR != 0) and hdec_enabled(cpu, model):
+    if (
+        pc.now >= pc.hdec_at
+        and (msr & MSR_EE != 0 or msr & MSR_HV == 0 or msr & MSR_PR != 0)
+        and hdec_enabled(cpu, model)
+    ):
         if pc.hypervisor != 0:
             return Due.HDEC
         enter_hypervisor_type(m, p, cpu, VEC_HDEC, 0)

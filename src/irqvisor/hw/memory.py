@@ -1,6 +1,7 @@
 """Big-endian loads and stores, regions of real memory, and what a store may disturb.
 
-The common case is a partition's RAM window: one compare and one access (`bigendian.py`). Everything else (another region, a device, a page with decoded or watched words) goes through
+The common case is a partition's RAM window: one compare and one access (`bigendian.py`). Everything else (another
+region, a device, a page with decoded or watched words) goes through
 `find_region` and `store_checked`.
 """
 

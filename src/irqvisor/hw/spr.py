@@ -179,12 +179,7 @@ def spr_access(m, p, cpu, number, writing):
 @jit
 def read_xer(cpu):
     """XER from its parts."""
-    return (
-        (i8(cpu.so) << 31)
-        | (i8(cpu.ov) << 30)
-        | (i8(cpu.ca) << 29)
-        | i8(cpu.xer_low)
-    )
+    return (i8(cpu.so) << 31) | (i8(cpu.ov) << 30) | (i8(cpu.ca) << 29) | i8(cpu.xer_low)
 
 
 @jit
@@ -290,7 +285,7 @@ def write_control(m, p, cpu, number, value):
 
 @jit
 def write_spr(m, p, cpu, number, value):
-    """Write an SPR that may be written and is not one of `quick_move`'s. The time base itself is the machine's: writes to it change nothing."""
+    """Write an SPR that may be written and is not one of `quick_move`'s. Writes to the time base change nothing."""
     if number == SPR_DEC:
         set_decrementer(m, cpu, pcpu(m, p).now, value)
     elif number == SPR_DAR:

@@ -1,4 +1,4 @@
-"""Slow instructions: privileged, string and multiple, reservations, traps, and everything that is not a group of its own.
+"""Slow instructions: privileged, string and multiple, reservations, traps, and all that is not a group of its own.
 
 One function a family; `system` dispatches. A function ends by moving NIP, by taking an interrupt, or both (`sc`).
 Power ISA Books II and III-S; privileges from the SPR table.

@@ -69,6 +69,7 @@ class Cycles:
         self.clock_hz = clock_hz
 
     def __call__(self, ns: float) -> int:
+        """That many nanoseconds."""
         return round(ns * self.clock_hz / 1e9)
 
 
@@ -152,11 +153,12 @@ def _sources(
     made = []
     for s, source in enumerate(scenario.sources):
         owner = scenario.domain(source.owner)
-        timing = _timing(source.arrival, in_cycles, recorded.get(source.name))
-        if scenario.pcpus > 1 and timing["kind"] == Arrival.CLOSED and timing["response"] < costs.phys_ipi:
+        arrival = source.arrival
+        timing = _timing(arrival, in_cycles, recorded.get(source.name))
+        if scenario.pcpus > 1 and isinstance(arrival, scenarios.Closed) and timing["response"] < costs.phys_ipi:
             raise ScenarioError(
                 f"sources[{s}].arrival.response_us",
-                f"{source.arrival.response_us} us is shorter than an inter-processor interrupt of the profile",
+                f"{arrival.response_us} us is shorter than an inter-processor interrupt of the profile",
                 f"at least {costs.phys_ipi * 1e6 / costs.clock_hz:.3f} us with several pCPUs",
             )
         made.append(

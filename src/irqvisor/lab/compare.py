@@ -20,6 +20,7 @@ from irqvisor.lab import runner, view
 from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.reasons import Row, reasons, saturating
 from irqvisor.lab.scenario import Scenario
+from irqvisor.spec.designs import DesignInfo
 
 WORKERS = 2
 
@@ -172,7 +173,7 @@ class _CancelledError(Exception):
     """Another run failed, or the user had enough."""
 
 
-def choose(names: Sequence[str] | None) -> list[runner.DesignInfo]:
+def choose(names: Sequence[str] | None) -> list[DesignInfo]:
     """The designs of these names, in the order of a comparison.
 
     Raises:

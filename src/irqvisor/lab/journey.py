@@ -88,7 +88,9 @@ def _row(machine: Machine, record: Any, first: int, to_ns: float) -> dict[str, A
         "cycle": int(record["cycle"]),
         "ns": round((int(record["cycle"]) - first) * to_ns, 1),
         "what": what,
-        "where": f"pCPU {int(record['pcpu'])}" if record["pcpu"] >= 0 else machine.labels.sources[int(record["source"])],
+        "where": f"pCPU {int(record['pcpu'])}"
+        if record["pcpu"] >= 0
+        else machine.labels.sources[int(record["source"])],
         "detail": detail,
     }
 

@@ -98,7 +98,9 @@ def run(
     result["lower_bound"] = design == "native"
     result["violations"] = violations(machine, result)
     if result["unbalanced"]:
-        raise InvariantError(f"{scenario.name} under {design}", "the books do not balance: " + "; ".join(result["unbalanced"]))
+        raise InvariantError(
+            f"{scenario.name} under {design}", "the books do not balance: " + "; ".join(result["unbalanced"])
+        )
     return result
 
 

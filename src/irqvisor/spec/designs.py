@@ -34,7 +34,9 @@ LATER = "comes with a later version"
 DESIGNS = (
     DesignInfo("native", "no hypervisor: the kernel takes the interrupt and asks the controller", Design.NATIVE),
     DesignInfo("rhype", "hardware interrupts the current domain; an hcall names the vector", Design.RHYPE),
-    DesignInfo("xen-ppc", "the hypervisor takes it and simulates 0x500; the kernel reads event channels", Design.XEN_PPC),
+    DesignInfo(
+        "xen-ppc", "the hypervisor takes it and simulates 0x500; the kernel reads event channels", Design.XEN_PPC
+    ),
     DesignInfo("xen-x86", "the hypervisor takes it and calls the registered callback", None, LATER),
     DesignInfo("xen-ia64", "the hypervisor takes it and virtualises the interrupt controller", None, LATER),
     DesignInfo("hybrid", "hardware interrupts the current domain; event channels for the rest", None, LATER),

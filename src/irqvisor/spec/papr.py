@@ -1,4 +1,4 @@
-"""PAPR hypervisor calls: numbers, return codes, and the layout of an XIRR (LoPAPR, hcalls and interrupt presentation)."""
+"""PAPR hypervisor calls: numbers, return codes, and the layout of an XIRR (LoPAPR)."""
 
 H_GET_TERM_CHAR = 0x54
 H_PUT_TERM_CHAR = 0x58

@@ -34,7 +34,7 @@ DEVICE_PRIORITY = 8
 @jit
 def setup(m):
     """External interrupts enter the hypervisor (LPES0 is 0 at reset); sources stay masked until a guest binds them, and
-    have one priority, so that none nests in another: an EOI, which a guest may make late, does not say which it ends."""
+    have one priority, so that none nests in another: an EOI, which a guest may make late, names none."""
     for irq in range(header(m).n_pirq):
         if pirq(m, irq).source != NOBODY:
             openpic.set_priority(m, irq, DEVICE_PRIORITY)
