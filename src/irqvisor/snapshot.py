@@ -49,7 +49,7 @@ def save(machine: Machine, path: Path) -> None:
     beside = path.with_name(path.name + f".{os.getpid()}.part")
     try:
         beside.write_bytes(data + hashlib.sha256(data).digest())
-        os.replace(beside, path)
+        beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise SnapshotError(str(path), f"cannot be written ({error.strerror})") from error

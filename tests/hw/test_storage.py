@@ -544,6 +544,12 @@ def test_code_addresses_are_32_bits_in_32_bit_mode():
     assert (bench.pc, bench.cpu.lr) == (0x3008, 0x3004)
 
 
+def test_a_context_that_starts_in_32_bit_mode_ignores_the_upper_half_of_its_address():
+    bench = Bench([asm.NOP], msr=0, at=0x1_0000_0000 | START)
+    bench.step()
+    assert bench.pc == START + 4
+
+
 def test_the_count_register_is_tested_on_32_bits_in_32_bit_mode():
     for msr, back in ((0, False), (SF, True)):
         bench = Bench([asm.bdnz(-8)], msr=msr, ctr=0x1_0000_0001)

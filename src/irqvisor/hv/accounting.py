@@ -14,12 +14,6 @@ def charge(m, p, cycles):
 
 
 @jit
-def work(m, p, instructions):
-    """Spend a counted path length of hypervisor code."""
-    charge(m, p, instructions * header(m).hv_cpi)
-
-
-@jit
 def enter(m, p, reason):
     """The hypervisor is entered; the caller charges what the way in costs."""
     pc = pcpu(m, p)

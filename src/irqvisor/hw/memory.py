@@ -13,7 +13,6 @@ from irqvisor.hw.state import (
     NOBODY,
     PAGE_SHIFT,
     PAGE_WORDS,
-    WATCHED,
     codemap,
     context,
     header,
@@ -107,9 +106,3 @@ def write_ram(m, a, size, value):
     drop_reservations(m, a, size, NOBODY)
     if disturbs(m, a, size) & CODE_PAGE != 0 and pool_is_shared(m) == 0:
         forget_code(m, a, size)
-
-
-@jit
-def is_watched(m, a):
-    """Whether the hypervisor asked to see stores to the page of this RAM offset."""
-    return i8(codemap(m, a >> PAGE_SHIFT).entry) & WATCHED != 0
