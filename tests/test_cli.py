@@ -171,7 +171,7 @@ def test_run_says_which_value_a_sweep_leaves(command):
 def test_a_journey_is_printed_step_by_step(command, monkeypatch):
     steps = [{"cycle": 7, "ns": 2.5, "what": "raised", "where": "disk", "detail": "item 0"}]
     monkeypatch.setattr(
-        runner, "journey", lambda scenario, design, which: steps if which != "99" else [], raising=False
+        runner, "journey", lambda scenario, design, which, cpu=None: steps if which != "99" else [], raising=False
     )
     status, out, _ = command("run", "periodic", "--design", "rhype", "--journey", "slowest")
     assert status == 0
@@ -183,7 +183,7 @@ def test_a_journey_is_printed_step_by_step(command, monkeypatch):
 
 
 def test_that_nothing_was_lost_is_good_news(command, monkeypatch):
-    monkeypatch.setattr(runner, "journey", lambda scenario, design, which: [], raising=False)
+    monkeypatch.setattr(runner, "journey", lambda scenario, design, which, cpu=None: [], raising=False)
     status, _, err = command("run", "periodic", "--design", "rhype", "--journey", "lost")
     assert (status, err) == (0, "nothing was lost\n")
 
@@ -272,3 +272,15 @@ def test_python_m_irqvisor_is_irqvisor():
     done = subprocess.run([sys.executable, "-m", "irqvisor", "nosuch"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "No such command" in done.stderr
+
+
+def test_a_journey_is_told_on_the_processor_asked_for(command, monkeypatch):
+    asked = []
+
+    def journey(scenario, design, which, cpu=None):
+        asked.append(cpu)
+        return [{"cycle": 1, "ns": 0.0, "what": "raised", "where": "clock", "detail": ""}]
+
+    monkeypatch.setattr(runner, "journey", journey, raising=False)
+    assert command("run", "periodic", "--design", "rhype", "--cpu", "power8", "--journey", "1")[0] == 0
+    assert asked == ["power8"]

@@ -287,7 +287,7 @@ def run(
         return Status.SKIPPED
     compile_first(quiet=as_json)
     if journey is not None:
-        return _journey(chosen, design, journey, as_json=as_json)
+        return _journey(chosen, design, journey, cpu, as_json=as_json)
     with progress_bar("running", quiet=as_json) as (progress, _):
         row = _logged(chosen, design, cpu, log, log_last, progress)
     if as_json:
@@ -316,13 +316,13 @@ def _logged(
     return row
 
 
-def _journey(chosen: "Scenario", design: str, which: str, *, as_json: bool) -> int:
+def _journey(chosen: "Scenario", design: str, which: str, cpu: str | None, *, as_json: bool) -> int:
     from irqvisor.lab import compare as lab
     from irqvisor.lab import runner, view
 
     if which not in ("slowest", "lost") and not which.isdecimal():
         raise UsageError("--journey", f'found "{which}"', "a number from the event log, slowest, or lost")
-    steps = runner.journey(chosen, design, which)
+    steps = runner.journey(chosen, design, which, cpu=cpu)
     if as_json:
         out_json({"header": lab.header(chosen), "design": design, "journey": steps})
     elif steps:
