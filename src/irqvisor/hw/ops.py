@@ -236,6 +236,15 @@ ILLEGAL = 208
 PAGE_END = 209  # never decoded: the record behind a page's last word
 SYSTEM_END = 210
 
+# Branches that stay in their page, as `interpret` rewrites them; immediate: words (`hw/stretch.py`)
+B_NEAR = 210
+BL_NEAR = 211
+BC_TRUE_NEAR = 212
+BC_FALSE_NEAR = 213
+BDNZ_NEAR = 214
+NEAR_FIRST = B_NEAR
+NEAR_END = 215
+
 RC = 256
 """Added to an ALU or CARRY operation: the record form, which also sets CR0."""
 
