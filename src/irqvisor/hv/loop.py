@@ -98,7 +98,7 @@ def skips_softirqs(m, pc):
 def leave(m, p):
     """The way out of the hypervisor: choose who runs, pay for the return, deliver."""
     pc = pcpu(m, p)
-    runs = skips_softirqs(m, pc) or scheduler.reschedule(m, p)
+    runs = scheduler.goes_on(m, pc) or skips_softirqs(m, pc) or scheduler.reschedule(m, p)
     if runs and not accounting.is_hypercall(pc.entry):
         accounting.charge(m, p, header(m).exc_return)
     dispatch.before_entry(m, p)
@@ -153,7 +153,7 @@ def take_doorbell(m, p):
         return
     item = src.tail - 1
     alive = 0 if dispatch.whereabouts(m, s) == Where.NOWHERE else 1
-    posted_at = trace.posting(m, src.posted + item % src.slots).at
+    posted_at = trace.posting(m, src.posted + (item & (src.slots - 1))).at
     trace.consumed(m, s, p, pc.now, item, posted_at, alive, Entry.NONE)
 
 

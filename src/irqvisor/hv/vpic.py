@@ -82,7 +82,10 @@ def priority_of(m, v, entry):
 @jit
 def deliverable(m, v):
     """Whether a queued interrupt is more favoured than the vCPU's CPPR."""
-    return priority_of(m, v, best(m, v)) < vcpu(m, v).cppr
+    w = vcpu(m, v)
+    if w.queued == 0:
+        return w.mfrr < w.cppr
+    return priority_of(m, v, best(m, v)) < w.cppr
 
 
 @jit
@@ -112,12 +115,13 @@ def follow(m, p):
 
 @jit
 def ask(m, v):
-    """The line as the vCPU sees it: raise or drop its mediated request (LPCR[MER]) for what is queued."""
+    """The line as the vCPU sees it: raise or drop its mediated request (LPCR[MER]) for what is queued. True: raised."""
     cpu = context(m, v)
     if deliverable(m, v):
         cpu.lpcr |= LPCR_MER
-    else:
-        cpu.lpcr &= ~LPCR_MER
+        return True
+    cpu.lpcr &= ~LPCR_MER
+    return False
 
 
 @jit
@@ -193,6 +197,7 @@ def accept(m, p, v):
         return (old << XIRR_CPPR_SHIFT) | XISR_NONE
     if entry != IPI_ENTRY:
         w.soft[entry >> 6] &= ~(sll(1, entry & 63))
+        w.queued -= 1
         learn(m, p, v, entry)
     else:
         trace.context_count(m, v).learned += 1

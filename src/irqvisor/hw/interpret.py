@@ -164,7 +164,7 @@ def shorten(d, pc):
         d.op = BC_FALSE_NEAR
     elif op == B:
         d.op = BL_NEAR if d.x != 0 else B_NEAR
-    elif op == BC and d.x == 0 and d.t & ~BO_HINTS == BO_IGNORE_CR:
+    elif op == BC and d.x == 0 and i8(d.t) & ~BO_HINTS == BO_IGNORE_CR:
         d.op = BDNZ_NEAR
     else:
         return

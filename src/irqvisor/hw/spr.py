@@ -6,7 +6,7 @@ Registers with a function have a field of their own in the context; the others o
 
 import numpy as np
 
-from irqvisor._jit import jit
+from irqvisor._jit import hot, jit
 from irqvisor.hw.exceptions import Model
 from irqvisor.hw.ops import MTSPR
 from irqvisor.hw.state import CONTEXT, NEVER, pcpu
@@ -111,7 +111,7 @@ def _storage_table():
 STORAGE = _storage_table()
 
 
-@jit
+@hot
 def quick_move(cpu, op, t, number):
     """mfspr and mtspr of the registers that every function and every interrupt handler saves, without leaving the
     run loop; False for all others, and for privileged ones in problem state."""

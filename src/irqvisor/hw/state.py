@@ -148,7 +148,7 @@ SOURCE = np.dtype(
         ("context", "i8"),  # owner: the context whose memory holds the ring
         ("lpid", "i8"),  # the only partition that may use the doorbell
         ("ring", "i8"),  # RAM offset of the ring: u64 head, u64 unused, then `slots` u64 items
-        ("slots", "i8"),
+        ("slots", "i8"),  # a power of two
         ("head", "i8"),  # items ever posted
         ("tail", "i8"),  # items ever consumed, as told by the doorbell
         ("period", "i8"),  # periodic, burst: cycles between items; Poisson: mean
