@@ -9,10 +9,10 @@ import irqvisor.hw.openpic
 import irqvisor.trace  # noqa: F401  a buffer has every table
 from irqvisor import tables
 from irqvisor._jit import entry
-from irqvisor.hw import memory
+from irqvisor.hw import memory, spr
 from irqvisor.hw.interpret import interpret
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import CODE_STRIDE, NEVER, WATCHED, Model, RegionKind, context, pcpu
+from irqvisor.hw.state import CODE_STRIDE, LEVEL_OF, NEVER, WATCHED, Model, RegionKind, context, pcpu
 from irqvisor.hw.timer import set_decrementer
 from irqvisor.spec.power_isa import MSR_EE, MSR_HV, MSR_ME, MSR_SF
 from irqvisor.tables import Table
@@ -25,6 +25,8 @@ ROM = 0x4000_0000
 ROM_BYTES = 0x1000
 MASK64 = (1 << 64) - 1
 SF, HV, ME, EE = MSR_SF, MSR_HV, MSR_ME, MSR_EE
+STORED = ("FSCR", "HFSCR", "BESCR", "EBBRR", "HEIR", "PSSCR")
+"""Registers that `Bench.set` finds in ``context.spr``."""
 EXC_ENTRY, EXC_RETURN = 5, 3
 """Cycles that an interrupt and the return from one take here."""
 
@@ -63,6 +65,7 @@ class Bench:
         at=START,
         msr=SF | HV | ME,
         model=Model.PPC970,
+        isa=None,
         hypervisor=False,
         cpi=1,
         tb=(1, 1),
@@ -94,6 +97,7 @@ class Bench:
         h.exc_entry, h.exc_return = EXC_ENTRY, EXC_RETURN
         for p, pc in enumerate(self.views[Table.PCPU]):
             pc.model, pc.hypervisor, pc.context, pc.hdec_at = int(model), int(hypervisor), p, NEVER
+            pc.isa = LEVEL_OF[model] if isa is None else isa
         self._regions()
         cpu = self.cpu
         cpu.win_base, cpu.win_size, cpu.region, cpu.regions = self.base, RAM_BYTES, 0, 2
@@ -139,6 +143,8 @@ class Bench:
                 self.pcpu.external = value
             elif name[0] == "r" and name[1:].isdecimal():
                 self.cpu.gpr[int(name[1:])] = signed(value)
+            elif name.upper() in STORED:
+                self.cpu.spr[getattr(spr, name.upper())] = signed(value)
             else:
                 self.cpu[name] = signed(value)
         return self

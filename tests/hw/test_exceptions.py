@@ -8,7 +8,7 @@ import pytest
 from hw import asm
 from hw.bench import EE, EXC_ENTRY, EXC_RETURN, HV, ME, SF, START, Bench, assert_entered
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import Model
+from irqvisor.hw.state import ISA_201, ISA_207, ISA_300, Model
 from irqvisor.spec.power_isa import (
     CAUSE_ILLEGAL,
     CAUSE_PRIVILEGED,
@@ -25,9 +25,13 @@ from irqvisor.spec.power_isa import (
     MSR_FE0,
     MSR_FP,
     MSR_IR,
+    MSR_LE,
     MSR_PR,
     MSR_RI,
     MSR_SE,
+    MSR_SUSPENDED,
+    MSR_TM,
+    MSR_TS,
     MSR_VEC,
     MSR_VSX,
     SRR1_CLEARED,
@@ -35,6 +39,15 @@ from irqvisor.spec.power_isa import (
 )
 
 BOTH = pytest.mark.parametrize("model", list(Model), ids=lambda model: model.name)
+LEVELS = pytest.mark.parametrize(
+    ("isa", "extra"),
+    [
+        (ISA_201, 0),
+        (ISA_207, MSR_VSX | MSR_TS | MSR_TM | MSR_LE),
+        (ISA_300, MSR_VSX | MSR_TM | MSR_LE),
+    ],
+    ids=["2.01", "2.07", "3.0"],
+)
 HYPERVISORS_ROUTING = {Model.PPC970: {"hid4": 0}, Model.POWER8: {"lpcr": 0}}
 GUESTS_ROUTING = {Model.PPC970: {"hid4": HID4_LPES0}, Model.POWER8: {"lpcr": LPCR_LPES0}}
 FP_ADD = 63 << 26 | 21 << 1
@@ -70,10 +83,11 @@ def test_an_interrupt_saves_pc_and_msr_and_enters_in_real_mode_with_ee_off(claim
 
 def test_srr1_clears_the_bits_that_hold_causes_and_keeps_all_others():
     bench = Bench([asm.sc()], msr=-1)
-    bench.set(msr=-1 & ~(MSR_SE | MSR_BE | MSR_IR | MSR_DR))
+    others = ~(MSR_SE | MSR_BE | MSR_IR | MSR_DR | MSR_LE)
+    bench.set(msr=others)
     bench.step()
     assert SRR1_CLEARED == 0x783F0000
-    assert bench.cpu.srr1 == ~(MSR_SE | MSR_BE | MSR_IR | MSR_DR | 0x783F0000)
+    assert bench.cpu.srr1 == others & ~0x783F0000
 
 
 def test_an_interrupt_always_enters_64_bit_mode():
@@ -165,12 +179,23 @@ def test_hrfid_is_the_hypervisors():
     assert_entered(bench, 0x700, srr0=START, srr1=GUEST | CAUSE_PRIVILEGED, msr=SF | ME)
 
 
-@pytest.mark.parametrize(("model", "extra"), [(Model.PPC970, 0), (Model.POWER8, MSR_VSX)], ids=["PPC970", "POWER8"])
-def test_rfid_loads_every_bit_the_processor_has_except_status_hv_and_me(model, extra):
-    bench = Bench([asm.RFID], msr=SF | ME, srr1=-1 & ~MSR_PR, model=model)
+@LEVELS
+def test_rfid_loads_every_bit_the_processor_has_except_status_hv_and_me(isa, extra):
+    bench = Bench([asm.RFID], msr=SF | ME, srr1=-1 & ~MSR_PR, isa=isa)
     bench.step()
     low = EE | MSR_FP | ME | MSR_FE0 | MSR_SE | MSR_BE | 0x100 | MSR_IR | MSR_DR | 4 | MSR_RI
-    assert bench.msr & ~1 == SF | MSR_VEC | low | extra
+    assert bench.msr == SF | MSR_VEC | low | extra
+
+
+@pytest.mark.parametrize("word", [asm.RFID, asm.HRFID, asm.mtmsrd(3)])
+def test_a_suspended_transaction_is_not_ended_by_a_return_that_says_nothing_of_it(word):
+    before, other = SF | HV | MSR_SUSPENDED, SF | HV | MSR_TM
+    bench = Bench([word], msr=before, srr1=SF | HV, hsrr1=SF | HV, r3=SF | HV, isa=ISA_207)
+    bench.step()
+    assert bench.msr == before
+    bench = Bench([word], msr=before, srr1=other, hsrr1=other, r3=other, isa=ISA_207)
+    bench.step()
+    assert bench.msr == other
 
 
 def test_rfid_to_32_bit_mode_cuts_the_address():
@@ -353,7 +378,7 @@ def test_hdice_off_holds_the_hypervisor_decrementer_off(model):
 @BOTH
 def test_bare_metal_takes_the_hypervisor_decrementer_itself(model):
     bench = Bench([asm.NOP], msr=GUEST, model=model, **HDICE[model])
-    bench.pcpu.hdec_at = 0
+    bench.pcpu.hdec_at, bench.pcpu.hdec_base = 0, -1
     assert bench.look() == Outcome.LIMIT
     assert (bench.pc, bench.msr) == (0x980, SF | HV | ME | MSR_RI)
     assert (bench.cpu.hsrr0, bench.cpu.hsrr1) == (START, GUEST)

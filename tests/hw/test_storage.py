@@ -366,7 +366,7 @@ def test_every_kind_of_store_changes_code(word):
     bench.run(5)
     assert (bench.pc, bench.r(7)) == (target, 1)
     bench.run(1)
-    assert (bench.pc == 0x700) == (word == asm.dcbz(0, 5))
+    assert (bench.pc == 0xE40) == (word == asm.dcbz(0, 5))
     assert bench.r(7) == (1 if word == asm.dcbz(0, 5) else 0x55)
 
 

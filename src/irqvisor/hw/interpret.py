@@ -19,9 +19,12 @@ from irqvisor.hw.alu import alu
 from irqvisor.hw.branch import branch
 from irqvisor.hw.carry import carry, record
 from irqvisor.hw.condition import condition
-from irqvisor.hw.exceptions import Due, enter, interrupt
+from irqvisor.hw.exceptions import Due, checks_machine, enter, interrupt, machine_check
 from irqvisor.hw.memory import (
+    EA_64,
     disturbs,
+    fetch,
+    forget_page,
     load8,
     load16,
     load32,
@@ -41,9 +44,11 @@ from irqvisor.hw.ops import (
     LBZ,
     LD,
     LHA,
+    LHABRX,
     LHBRX,
     LHZ,
     LWA,
+    LWABRX,
     LWBRX,
     LWZ,
     MEM_END,
@@ -69,6 +74,7 @@ from irqvisor.hw.spr import quick_move
 from irqvisor.hw.state import (
     CODE_PAGE,
     CODE_STRIDE,
+    LITTLE,
     NEVER,
     PAGE_SHIFT,
     WATCHED,
@@ -91,14 +97,13 @@ from irqvisor.spec.power_isa import (
     MSR_DR,
     MSR_EE,
     MSR_IR,
+    MSR_LE,
     MSR_SE,
     MSR_SF,
     VEC_INSTRUCTION_STORAGE,
     VEC_TRACE,
 )
 
-EA_64 = (1 << 60) - 1
-"""Real mode ignores the top four bits of an effective address."""
 EA_32 = (1 << 32) - 1
 
 FETCH_FAULT = -(1 << 62)
@@ -127,6 +132,10 @@ def load(ram, op, a):
         return bswap16(load16(ram, a))
     elif op == LWBRX:
         return bswap32(load32(ram, a))
+    elif op == LHABRX:
+        return sext16(bswap16(load16(ram, a)))
+    elif op == LWABRX:
+        return sext32(bswap32(load32(ram, a)))
     return bswap64(load64(ram, a))
 
 
@@ -159,21 +168,34 @@ def code_bias(m, cpu, pc):
     entry = i8(codemap(m, page).entry)
     if entry & WATCHED != 0:
         return FETCH_FAULT
+    order = LITTLE if cpu.msr & MSR_LE != 0 else 0
     if entry & CODE_PAGE == 0:
         used = m.code[0].imm
         if pool_is_shared(m) != 0 or 1 + (used + 1) * CODE_STRIDE > len(m.code):
             return FETCH_COLD
         m.code[0].imm = used + 1
         m.code[(used + 1) * CODE_STRIDE].op = PAGE_END
-        codemap(m, page).entry = used + 1
-        entry = used + 1
+        entry = (used + 1) | order
+        codemap(m, page).entry = entry
+    elif entry & LITTLE != order:  # its words mean something else now
+        if pool_is_shared(m) != 0:
+            return FETCH_COLD
+        forget_page(m, entry & CODE_PAGE)
+        codemap(m, page).entry = entry ^ LITTLE
     return 1 + ((entry & CODE_PAGE) - 1) * CODE_STRIDE - ((pc >> PAGE_SHIFT) << (PAGE_SHIFT - 2))
 
 
 @jit
 def fetch_fault(m, p, cpu):
-    """The instruction at NIP cannot be fetched."""
-    enter(m, p, cpu, VEC_INSTRUCTION_STORAGE, ISI_NO_TRANSLATION if cpu.msr & MSR_IR != 0 else ISI_PROTECTION)
+    """The instruction at NIP cannot be fetched. False if that stops the processor."""
+    if cpu.msr & MSR_IR != 0:
+        pcpu(m, p).untranslated += 1
+        enter(m, p, cpu, VEC_INSTRUCTION_STORAGE, ISI_NO_TRANSLATION)
+    elif checks_machine(pcpu(m, p), cpu):
+        return machine_check(m, p, cpu)
+    else:
+        enter(m, p, cpu, VEC_INSTRUCTION_STORAGE, ISI_PROTECTION)
+    return True
 
 
 @jit
@@ -186,7 +208,7 @@ def trace_completed(m, p, cpu, op):
 @hot
 def is_quiet(pc, cpu):
     """Whether nothing asynchronous can be pending, so that `interrupt` need not be asked."""
-    return pc.external == 0 and pc.now < pc.hdec_at and pc.now < cpu.dec_at and cpu.lpcr & LPCR_MER == 0
+    return pc.external | pc.doorbell == 0 and pc.now < pc.hdec_at and pc.now < cpu.dec_at and cpu.lpcr & LPCR_MER == 0
 
 
 @hot
@@ -220,12 +242,14 @@ def instructions_for(cycles, cpi):
 
 
 @jit
-def decode_at(m, cpu, pc, model, index):
+def decode_at(m, cpu, pc, isa, index):
     """Decode the word at `pc` into the pool; 0, or 1 if the pool is shared."""
     if pool_is_shared(m) != 0:
         return 1
-    word = load32(m.ram, cpu.win_base + (pc & EA_64))
-    decode.decode(word, model, m.code[index])
+    if cpu.msr & MSR_LE != 0:
+        decode.decode_little(fetch(m, cpu, pc), isa, m.code[index])
+    else:
+        decode.decode(fetch(m, cpu, pc), isa, m.code[index])
     return 0
 
 
@@ -258,6 +282,7 @@ def interpret(m, p, quota):
         tracing = cpu.msr & (MSR_SE | MSR_BE)
         if tracing != 0:
             budget = 1
+        order = cpu.msr & MSR_LE
         sf = cpu.msr & MSR_SF
         mask = EA_64 if sf != 0 else EA_32
         full = -1 if sf != 0 else EA_32
@@ -278,7 +303,7 @@ def interpret(m, p, quota):
                 pc += 4
             elif op < MEM_END:
                 if op == UNDECODED:
-                    if decode_at(m, cpu, pc, pc_.model, (pc >> 2) + bias) != 0:
+                    if decode_at(m, cpu, pc, pc_.isa, (pc >> 2) + bias) != 0:
                         bias = FETCH_COLD
                     continue
                 ea = add(g[d.a], y) & mask
@@ -328,7 +353,7 @@ def interpret(m, p, quota):
                 record(cpu, value, sf)
                 pc += 4
             elif op == MFSPR or op == MTSPR:
-                if not quick_move(cpu, op, i8(d.t), d.imm):
+                if not quick_move(cpu, op, i8(d.t), d.imm, pc_.isa):
                     slow = 1
                     break
                 pc += 4
@@ -356,7 +381,9 @@ def interpret(m, p, quota):
                     request(m).pcpu = p
                     why = Outcome.AGAIN
                     break
-                fetch_fault(m, p, cpu)
+                if not fetch_fault(m, p, cpu):
+                    why = Outcome.AGAIN
+                    break
             if pc_.now >= header(m).horizon:
                 break
         else:
@@ -388,7 +415,7 @@ def interpret(m, p, quota):
             if due == Due.HDEC:
                 why = Outcome.HDEC
                 break
-        if cpu.msr & MSR_IR != 0 or (cpu.nip ^ pc) >> PAGE_SHIFT != 0:
+        if cpu.msr & MSR_IR != 0 or cpu.msr & MSR_LE != order or (cpu.nip ^ pc) >> PAGE_SHIFT != 0:
             bias = FETCH_UNKNOWN
         pc = cpu.nip
     return why
