@@ -3,19 +3,29 @@
 import pytest
 
 from hw import asm
-from hw.bench import EE, HV, MASK64, ME, SF, START, Bench, assert_entered
+from hw.bench import DEVICE, EE, HV, MASK64, ME, SF, START, Bench, assert_entered
 from hw.encode import fixed
-from irqvisor.hw import spr
+from irqvisor.hw import ops, spr
 from irqvisor.hw.decode import INSTRUCTIONS
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import CONTEXT, ISA_201, ISA_207, ISA_300, Model
+from irqvisor.hw.state import CONTEXT, ISA_201, ISA_207, ISA_300, Model, Stop
 from irqvisor.spec.power_isa import (
+    BESCR_GE,
     CAUSE_ILLEGAL,
     CAUSE_PRIVILEGED,
     CAUSE_TRAP,
+    FACILITY_DSCR,
+    FACILITY_EBB,
+    FACILITY_SCV,
+    FACILITY_TAR,
+    FACILITY_TM,
     FSCR_DSCR,
+    FSCR_EBB,
+    FSCR_SCV,
     FSCR_TAR,
+    HID0_EN_ATTN,
     HID0_NAP,
+    HID0_POWER9_EN_ATTN,
     MSR_BE,
     MSR_DR,
     MSR_FE0,
@@ -34,6 +44,7 @@ from irqvisor.spec.power_isa import (
     MSR_VSX,
     SPR_PRIVILEGED,
 )
+from irqvisor.tables import Table
 
 BOTH = pytest.mark.parametrize("model", list(Model), ids=lambda model: model.name)
 USER, SUPERVISOR, HYPERVISOR = MSR_PR | SF | ME, SF | ME, SF | HV | ME
@@ -262,6 +273,166 @@ def test_sc_1_on_bare_metal_enters_hypervisor_state(state):
     assert_entered(bench, 0xC00, srr0=START + 4, srr1=state, msr=SF | ME | HV)
 
 
+@STATES
+def test_scv_is_unavailable_until_fscr_enables_it(state):
+    """Power ISA 3.0 Book III, System Call Vectored."""
+    bench = Bench([asm.scv(3)], msr=state, isa=ISA_300, fscr=7)
+    bench.step()
+    assert_entered(bench, 0xF60, srr0=START, srr1=state, msr=SF | ME | state & HV)
+    assert bench.cpu.spr[spr.FSCR] == FACILITY_SCV << 56 | 7
+
+
+@STATES
+@pytest.mark.parametrize("kept", [0, EE, EE | MSR_RI])
+def test_scv_saves_to_lr_and_ctr_and_leaves_ee_and_ri_alone(state, kept):
+    bench = Bench([asm.scv(3)], msr=state | kept, isa=ISA_300, fscr=FSCR_SCV, srr0=5, srr1=6)
+    bench.put(0x7000, asm.NOP)
+    bench.step()
+    assert (bench.pc, bench.msr) == (0x17000 + 3 * 32, SF | ME | state & HV | kept)
+    assert (bench.cpu.lr, bench.cpu.ctr) == (START + 4, state | kept)
+    assert (bench.cpu.srr0, bench.cpu.srr1) == (5, 6)
+
+
+def test_rfscv_returns_by_lr_and_ctr_and_is_privileged():
+    bench = Bench([asm.RFSCV], isa=ISA_300, lr=0x3003, ctr=SF | EE | MSR_PR)
+    bench.step()
+    assert (bench.pc, bench.msr) == (0x3000, SF | EE | MSR_PR | MSR_IR | MSR_DR)
+    assert program_cause(asm.RFSCV, USER, isa=ISA_300) == CAUSE_PRIVILEGED
+
+
+# ---- Event-based branches, transactional memory: Book II ----
+
+
+def test_rfebb_goes_to_ebbrr_and_sets_ge_as_it_says():
+    for enable in (0, 1):
+        bench = Bench([asm.rfebb(enable)], isa=ISA_207, msr=USER, fscr=FSCR_EBB, ebbrr=0x3002, bescr=5 | 1 << 63)
+        bench.step()
+        assert (bench.pc, int(bench.cpu.spr[spr.BESCR])) == (0x3000, 5 | (BESCR_GE if enable else 0))
+
+
+def test_rfebb_in_problem_state_needs_fscr():
+    bench = Bench([asm.rfebb(1)], isa=ISA_207, msr=USER)
+    bench.step()
+    assert (bench.pc, bench.cpu.spr[spr.FSCR]) == (0xF60, FACILITY_EBB << 56)
+    bench = Bench([asm.rfebb(1)], isa=ISA_207, msr=SUPERVISOR, ebbrr=0x3000)
+    bench.step()
+    assert bench.pc == 0x3000
+
+
+TRANSACTIONS = [row.mnemonic for row in INSTRUCTIONS if row.op in (ops.TM_PROBLEM, ops.TM_PRIVILEGED)]
+
+
+@pytest.mark.parametrize("mnemonic", TRANSACTIONS)
+@STATES
+def test_transactions_are_unavailable_or_not_there(mnemonic, state):
+    word = ENCODED[mnemonic]
+    privileged = mnemonic in {"treclaim.", "trechkpt."}
+    bench = Bench([word], isa=ISA_207, msr=state)
+    bench.step()
+    if privileged and state == USER:
+        assert program_cause(word, state) == CAUSE_PRIVILEGED
+    else:
+        assert_entered(bench, 0xF60, srr0=START, srr1=state, msr=SF | ME | state & HV)
+        assert bench.cpu.spr[spr.FSCR] == FACILITY_TM << 56
+        assert program_cause(word, state | MSR_TM) == CAUSE_ILLEGAL
+
+
+FACILITY_REGISTERS = {3: (FACILITY_DSCR, FSCR_DSCR), 815: (FACILITY_TAR, FSCR_TAR), 805: (FACILITY_EBB, FSCR_EBB)}
+
+
+@pytest.mark.parametrize("number", FACILITY_REGISTERS)
+@pytest.mark.parametrize("writing", [False, True])
+def test_registers_of_a_facility_that_is_off_are_unavailable_in_problem_state(number, writing):
+    reason, enable = FACILITY_REGISTERS[number]
+    word = asm.mtspr(number, 3) if writing else asm.mfspr(3, number)
+    for state, fscr, pc in (
+        (USER, ~enable & 0xFFFF, 0xF60),
+        (USER, enable, START + 4),
+        (SUPERVISOR, 0, START + 4),
+    ):
+        bench = Bench([word], isa=ISA_207, msr=state, fscr=fscr)
+        bench.step()
+        assert bench.pc == pc
+        assert bench.cpu.spr[spr.FSCR] == (reason << 56 if pc == 0xF60 else 0) | fscr
+
+
+@pytest.mark.parametrize("number", [128, 129, 130])
+@STATES
+def test_transaction_registers_need_msr_tm_in_every_state(number, state):
+    bench = Bench([asm.mfspr(3, number)], isa=ISA_207, msr=state)
+    bench.step()
+    assert (bench.pc, bench.cpu.spr[spr.FSCR]) == (0xF60, FACILITY_TM << 56)
+    bench = Bench([asm.mfspr(3, number)], isa=ISA_207, msr=state | MSR_TM)
+    bench.step()
+    assert bench.pc == START + 4
+
+
+# ---- The hypervisor's real-mode accesses: Book III-S, Fixed-Point Load and Store Caching Inhibited ----
+
+CACHE_INHIBITED = {
+    # mnemonic: (load, store, bytes)
+    "b": (asm.lbzcix, asm.stbcix, 1),
+    "h": (asm.lhzcix, asm.sthcix, 2),
+    "w": (asm.lwzcix, asm.stwcix, 4),
+    "d": (asm.ldcix, asm.stdcix, 8),
+}
+
+
+@pytest.mark.parametrize("width", CACHE_INHIBITED)
+def test_cache_inhibited_accesses_load_and_store(width):
+    load, store, size = CACHE_INHIBITED[width]
+    bench = Bench([load(3, 0, 5), store(4, 5, 6)], isa=ISA_207, r5=0x3000, r6=16, r4=0x99AA_BBCC_DDEE_FF81)
+    bench.poke(0x3000, bytes(range(1, 9)))
+    bench.run(2)
+    assert bench.r(3) == bench.peek(0x3000, size)
+    assert bench.peek(0x3010, 8) >> (64 - 8 * size) == 0x99AA_BBCC_DDEE_FF81 & (1 << 8 * size) - 1
+    assert bench.peek(0x3010 + size, 8) == 0
+    bench = Bench([store(4, 0, 5)], isa=ISA_207, r5=DEVICE, r4=0x12)
+    assert bench.step() == Outcome.BOARD
+    assert (bench.pcpu.watch_at, bench.pcpu.watch_new) == (0, 0x12)
+
+
+@pytest.mark.parametrize("width", CACHE_INHIBITED)
+def test_cache_inhibited_accesses_are_the_hypervisors(width):
+    for make in CACHE_INHIBITED[width][:2]:
+        assert program_cause(make(3, 0, 5), USER | HV, r5=0x3000) == CAUSE_PRIVILEGED
+        assert program_cause(make(3, 0, 5), SUPERVISOR, r5=0x3000) == CAUSE_PRIVILEGED
+        assert program_cause(make(3, 0, 5), HYPERVISOR, r5=0x3000) is None
+        assert program_cause(make(3, 0, 5), HYPERVISOR, r5=0x3000, model=Model.PPC970) == CAUSE_ILLEGAL
+
+
+# ---- darn: Power ISA 3.0 Book I, Deliver A Random Number ----
+
+
+def test_darn_delivers_words_and_doublewords_that_differ_and_can_be_repeated():
+    program = [asm.darn(3, 0), asm.darn(4, 1), asm.darn(5, 2), asm.darn(6, 3), asm.darn(7, 1)]
+    first, again = (Bench(program, isa=ISA_300, msr=USER) for _ in range(2))
+    first.run(5)
+    again.run(5)
+    numbers = [first.r(n) for n in range(3, 8)]
+    assert numbers == [again.r(n) for n in range(3, 8)]
+    assert numbers[0] < 1 << 32
+    assert numbers[3] == MASK64
+    assert len({numbers[0], *numbers[1:3], numbers[4]}) == 4
+    assert all(number >> 32 for number in (*numbers[1:3], numbers[4]))
+
+
+# ---- attn ----
+
+
+@pytest.mark.parametrize(
+    ("isa", "hid0"), [(ISA_201, HID0_EN_ATTN), (ISA_207, HID0_EN_ATTN), (ISA_300, HID0_POWER9_EN_ATTN)]
+)
+def test_attn_stops_the_processor_where_hid0_says_so(isa, hid0):
+    bench = Bench([asm.ATTN], isa=isa, hid0=hid0)
+    assert bench.run(5) == Outcome.AGAIN
+    assert (bench.pc, bench.pcpu.icount) == (START, 0)
+    assert bench.views[Table.REQUEST][0].reason == Stop.ATTENTION
+    bench = Bench([asm.ATTN], isa=isa, hid0=~hid0)
+    bench.step()
+    assert bench.pc == (0x700 if isa == ISA_201 else 0xE40)
+
+
 # ---- Sleep ----
 
 
@@ -280,6 +451,20 @@ def test_power8_has_instructions_that_sleep(mnemonic):
     bench = Bench([ENCODED[mnemonic], asm.NOP], model=Model.POWER8)
     assert bench.run(2) == Outcome.WAIT
     assert bench.pc == START + 4
+
+
+@pytest.mark.parametrize("word", [asm.WAIT, asm.STOP])
+def test_3_0_has_others(word):
+    bench = Bench([word, asm.NOP], isa=ISA_300)
+    assert bench.run(2) == Outcome.WAIT
+    assert bench.pc == START + 4
+    assert program_cause(word, HYPERVISOR) == CAUSE_ILLEGAL  # a POWER8
+    assert program_cause(ENCODED["nap"], HYPERVISOR, isa=ISA_300) == CAUSE_ILLEGAL
+
+
+def test_stop_is_the_hypervisors_and_wait_is_everybodys():
+    assert program_cause(asm.STOP, SUPERVISOR, isa=ISA_300) == CAUSE_PRIVILEGED
+    assert Bench([asm.WAIT], isa=ISA_300, msr=USER).run(1) == Outcome.WAIT
 
 
 # ---- Special purpose registers: Move To/From System Register Instructions ----
