@@ -40,6 +40,7 @@ from irqvisor.hw.ops import (
     BRANCH_END,
     CARRY_END,
     CONDITION_END,
+    DATA_END,
     HRFID,
     LBZ,
     LD,
@@ -246,10 +247,10 @@ def decode_at(m, cpu, pc, isa, index):
     """Decode the word at `pc` into the pool; 0, or 1 if the pool is shared."""
     if pool_is_shared(m) != 0:
         return 1
+    d = m.code[index]
+    decode.decode(fetch(m, cpu, pc), isa, d)
     if cpu.msr & MSR_LE != 0:
-        decode.decode_little(fetch(m, cpu, pc), isa, m.code[index])
-    else:
-        decode.decode(fetch(m, cpu, pc), isa, m.code[index])
+        decode.exchange(d)
     return 0
 
 
@@ -279,11 +280,10 @@ def interpret(m, p, quota):
         budget = min(instructions_for(until(m, pc_, cpu) - base, cpi), quota - done)
         if budget <= 0:
             break
-        tracing = cpu.msr & (MSR_SE | MSR_BE)
-        if tracing != 0:
+        msr = cpu.msr
+        if msr & (MSR_SE | MSR_BE) != 0:
             budget = 1
-        order = cpu.msr & MSR_LE
-        sf = cpu.msr & MSR_SF
+        sf = msr & MSR_SF
         mask = EA_64 if sf != 0 else EA_32
         full = -1 if sf != 0 else EA_32
         win = cpu.win_base
@@ -371,7 +371,7 @@ def interpret(m, p, quota):
         pc_.icount += n
         done += n
         if slow == 0:
-            if tracing != 0 and n != 0:
+            if msr & (MSR_SE | MSR_BE) != 0 and n != 0:
                 trace_completed(m, p, cpu, op)
             if done >= quota:
                 break
@@ -390,7 +390,7 @@ def interpret(m, p, quota):
             # One instruction that may touch anything
             d = code[u8((pc >> 2) + bias)]
             op = i8(d.op)
-            if op < UPDATE_END:
+            if op < DATA_END:
                 outcome = data_access(m, p, cpu, d)
             else:
                 outcome = system(m, p, cpu, d)
@@ -400,7 +400,7 @@ def interpret(m, p, quota):
             done += 1
             pc_.icount += 1
             pc_.now += cpi
-            if tracing & cpu.msr != 0 and outcome != Outcome.HCALL and op != RFID and op != HRFID:
+            if msr & cpu.msr & (MSR_SE | MSR_BE) != 0 and outcome != Outcome.HCALL and op != RFID and op != HRFID:
                 trace_completed(m, p, cpu, op)
             if outcome != Outcome.DONE:
                 why = outcome
@@ -415,7 +415,7 @@ def interpret(m, p, quota):
             if due == Due.HDEC:
                 why = Outcome.HDEC
                 break
-        if cpu.msr & MSR_IR != 0 or cpu.msr & MSR_LE != order or (cpu.nip ^ pc) >> PAGE_SHIFT != 0:
+        if (cpu.msr & MSR_IR) | ((cpu.msr ^ msr) & MSR_LE) != 0 or (cpu.nip ^ pc) >> PAGE_SHIFT != 0:
             bias = FETCH_UNKNOWN
         pc = cpu.nip
     return why
