@@ -346,6 +346,11 @@ class Cpu:
         return int(self._pcpu.icount)
 
     @property
+    def untranslated(self) -> int:
+        """Storage interrupts because MSR[IR] or MSR[DR] was set: there is no translation."""
+        return int(self._pcpu.untranslated)
+
+    @property
     def pc(self) -> int:
         return int(self.record.nip) & MASK64
 
@@ -366,7 +371,8 @@ class Cpu:
         raise AttributeError(name)
 
     def __repr__(self) -> str:
-        return f"<Cpu pc={self.pc:#x} msr={self.msr:#x} now={self.now}{' idle' if self.idle else ''}>"
+        what = " idle" if self.idle else " MSR[IR/DR] set, no translation configured" if self.untranslated else ""
+        return f"<Cpu pc={self.pc:#x} msr={self.msr:#x} now={self.now}{what}>"
 
 
 MASK64 = (1 << 64) - 1

@@ -11,7 +11,7 @@ from irqvisor import trace
 from irqvisor._jit import entry, jit
 from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, scheduler
 from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
-from irqvisor.hw import devices, openpic, timeline
+from irqvisor.hw import devices, doorbell, openpic, timeline
 from irqvisor.hw.interpret import interpret
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
@@ -175,7 +175,7 @@ def advance(m, p, quota):
             sleep(m, p)
         return 0
     if pc.waiting != 0:
-        if pc.external != 0 or decrementer_due(m, context(m, pc.context), pc.now) <= pc.now:
+        if pc.external | pc.doorbell != 0 or decrementer_due(m, context(m, pc.context), pc.now) <= pc.now:
             pc.waiting = 0
         else:
             sleep(m, p)
@@ -210,6 +210,8 @@ def happen(m, kind, arg, cycle):
         scheduler.kicked(m, arg)
     elif kind == EventKind.PIC_TIMER:
         openpic.timer_expired(m, arg, cycle)
+    elif kind == EventKind.DOORBELL:
+        doorbell.arrive(m, arg)
     elif kind == EventKind.START:
         h.phase = Phase.RUN
         h.started = cycle
@@ -254,7 +256,7 @@ def choose_horizon(m, limit):
                     busy = True
                 wake = min(wake, max(pc.hdec_at, pc.now))
         elif pc.waiting != 0:
-            if pc.external != 0:
+            if pc.external | pc.doorbell != 0:
                 busy = True
             wake = min(wake, max(decrementer_due(m, context(m, pc.context), pc.now), pc.now))
         else:

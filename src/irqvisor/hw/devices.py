@@ -1,9 +1,9 @@
 """Sources: devices that post items into a ring in their owner's memory and drive a line.
 
 A ring is two u64 (head: items ever posted; one unused) and `slots` u64 items, a power of two; item k sits in slot
-k % slots and reads k + 1. The owner consumes an item by storing how many it has consumed to the source's doorbell, so that the machine
-knows exactly when each item was serviced. An edge source pulses its line once an item; a level source holds it high
-while the ring is not empty.
+k % slots and reads k + 1. The owner consumes an item by storing how many it has consumed to the source's doorbell, so
+that the machine knows exactly when each item was serviced. An edge source pulses its line once an item; a level source
+holds it high while the ring is not empty.
 """
 
 from enum import IntEnum

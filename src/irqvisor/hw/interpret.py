@@ -15,8 +15,8 @@ Entered with a context that is running; what hardware cannot finish by itself is
 
 from irqvisor._jit import hot, jit
 from irqvisor.hw import decode
-from irqvisor.hw.exceptions import Due, enter, interrupt
-from irqvisor.hw.memory import load32, pool_is_shared
+from irqvisor.hw.exceptions import Due, checks_machine, enter, interrupt, machine_check
+from irqvisor.hw.memory import EA_64, fetch, forget_page, pool_is_shared
 from irqvisor.hw.ops import (
     B_NEAR,
     BC,
@@ -27,6 +27,7 @@ from irqvisor.hw.ops import (
     BDNZ_NEAR,
     BL_NEAR,
     BRANCH_END,
+    DATA_END,
     HRFID,
     MEM_END,
     NEAR_END,
@@ -34,13 +35,13 @@ from irqvisor.hw.ops import (
     PAGE_END,
     RFID,
     UNDECODED,
-    UPDATE_END,
     B,
 )
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import (
     CODE_PAGE,
     CODE_STRIDE,
+    LITTLE,
     NEVER,
     PAGE_SHIFT,
     WATCHED,
@@ -52,7 +53,7 @@ from irqvisor.hw.state import (
     request,
 )
 from irqvisor.hw.storage import data_access
-from irqvisor.hw.stretch import EA_32, EA_64, stretch
+from irqvisor.hw.stretch import EA_32, stretch
 from irqvisor.hw.system import system
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec.bits import i8, ult
@@ -66,6 +67,7 @@ from irqvisor.spec.power_isa import (
     MSR_DR,
     MSR_EE,
     MSR_IR,
+    MSR_LE,
     MSR_SE,
     MSR_SF,
     VEC_INSTRUCTION_STORAGE,
@@ -91,21 +93,34 @@ def code_bias(m, cpu, pc):
     entry = i8(codemap(m, page).entry)
     if entry & WATCHED != 0:
         return FETCH_FAULT
+    order = LITTLE if cpu.msr & MSR_LE != 0 else 0
     if entry & CODE_PAGE == 0:
         used = m.code[0].imm
         if pool_is_shared(m) != 0 or 1 + (used + 1) * CODE_STRIDE > len(m.code):
             return FETCH_COLD
         m.code[0].imm = used + 1
         m.code[(used + 1) * CODE_STRIDE].op = PAGE_END
-        codemap(m, page).entry = used + 1
-        entry = used + 1
+        entry = (used + 1) | order
+        codemap(m, page).entry = entry
+    elif entry & LITTLE != order:  # its words mean something else now
+        if pool_is_shared(m) != 0:
+            return FETCH_COLD
+        forget_page(m, entry & CODE_PAGE)
+        codemap(m, page).entry = entry ^ LITTLE
     return 1 + ((entry & CODE_PAGE) - 1) * CODE_STRIDE - ((pc >> PAGE_SHIFT) << (PAGE_SHIFT - 2))
 
 
 @jit
 def fetch_fault(m, p, cpu):
-    """The instruction at NIP cannot be fetched."""
-    enter(m, p, cpu, VEC_INSTRUCTION_STORAGE, ISI_NO_TRANSLATION if cpu.msr & MSR_IR != 0 else ISI_PROTECTION)
+    """The instruction at NIP cannot be fetched. False if that stops the processor."""
+    if cpu.msr & MSR_IR != 0:
+        pcpu(m, p).untranslated += 1
+        enter(m, p, cpu, VEC_INSTRUCTION_STORAGE, ISI_NO_TRANSLATION)
+    elif checks_machine(pcpu(m, p), cpu):
+        return machine_check(m, p, cpu)
+    else:
+        enter(m, p, cpu, VEC_INSTRUCTION_STORAGE, ISI_PROTECTION)
+    return True
 
 
 @jit
@@ -119,7 +134,7 @@ def trace_completed(m, p, cpu, op):
 @hot
 def is_quiet(pc, cpu):
     """Whether nothing asynchronous can be pending, so that `interrupt` need not be asked."""
-    return pc.external == 0 and pc.now < pc.hdec_at and pc.now < cpu.dec_at and cpu.lpcr & LPCR_MER == 0
+    return pc.external | pc.doorbell == 0 and pc.now < pc.hdec_at and pc.now < cpu.dec_at and cpu.lpcr & LPCR_MER == 0
 
 
 @hot
@@ -172,12 +187,14 @@ def shorten(d, pc):
 
 
 @jit
-def decode_at(m, cpu, model, place):
+def decode_at(m, cpu, isa, place):
     """Decode the word at NIP into its place; False if the pool is shared."""
     if pool_is_shared(m) != 0:
         return False
     d = m.code[place]
-    decode.decode(load32(m.ram, cpu.win_base + (cpu.nip & EA_64)), model, d)
+    decode.decode(fetch(m, cpu, cpu.nip), isa, d)
+    if cpu.msr & MSR_LE != 0:
+        decode.exchange(d)
     shorten(d, cpu.nip)
     return True
 
@@ -196,6 +213,7 @@ def interpret(m, p, quota):
             return Outcome.HDEC
     done = 0
     bias = FETCH_UNKNOWN
+    decoded_in = cpu.msr  # the mode that `bias` is right for
     page = 0
     while True:
         # State that slow instructions may change is read afresh here
@@ -203,12 +221,14 @@ def interpret(m, p, quota):
         budget = min(instructions_for(until(m, pc, cpu) - base, cpi), quota - done)
         if budget <= 0:
             return Outcome.LIMIT
-        tracing = cpu.msr & (MSR_SE | MSR_BE)
+        msr = cpu.msr
+        tracing = msr & (MSR_SE | MSR_BE)
         if tracing != 0:
             budget = 1
         top = cpu.win_size - 8 if cpu.msr & MSR_DR == 0 else -1
-        if cpu.msr & MSR_IR != 0:
+        if msr & MSR_IR | (msr ^ decoded_in) & MSR_LE != 0:
             bias = FETCH_UNKNOWN
+        decoded_in = msr
         n = 0
         op = UNDECODED
         place = 0
@@ -221,10 +241,10 @@ def interpret(m, p, quota):
                 if bias < FETCH_FAILED:
                     break
             place = (cpu.nip >> 2) + bias
-            n, op = stretch(m, cpu, bias, n, budget, top)
+            n, op = stretch(m, cpu, pc.isa, bias, n, budget, top)
             if op == UNDECODED and n < budget:
                 place = (cpu.nip >> 2) + bias
-                if not decode_at(m, cpu, pc.model, place):
+                if not decode_at(m, cpu, pc.isa, place):
                     bias = FETCH_COLD
                     break
             elif op != PAGE_END:
@@ -240,11 +260,12 @@ def interpret(m, p, quota):
                 request(m).reason = Stop.CODE
                 request(m).pcpu = p
                 return Outcome.AGAIN
-            fetch_fault(m, p, cpu)
+            if not fetch_fault(m, p, cpu):
+                return Outcome.AGAIN
         else:
             # One instruction that may touch anything
             d = m.code[(cpu.nip >> 2) + bias]
-            outcome = data_access(m, p, cpu, d) if op < UPDATE_END else system(m, p, cpu, d)
+            outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
             if outcome == Outcome.AGAIN:
                 return Outcome.AGAIN
             done += 1

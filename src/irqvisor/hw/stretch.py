@@ -14,7 +14,7 @@ from irqvisor.hw.alu import alu
 from irqvisor.hw.branch import branch
 from irqvisor.hw.carry import carry, record
 from irqvisor.hw.condition import condition
-from irqvisor.hw.memory import disturbs, load8, load16, load32, load64, store8, store16, store32, store64
+from irqvisor.hw.memory import EA_64, disturbs, load8, load16, load32, load64, store8, store16, store32, store64
 from irqvisor.hw.ops import (
     ALU_END,
     BC_FALSE_NEAR,
@@ -27,9 +27,11 @@ from irqvisor.hw.ops import (
     LBZ,
     LD,
     LHA,
+    LHABRX,
     LHBRX,
     LHZ,
     LWA,
+    LWABRX,
     LWBRX,
     LWZ,
     MEM_END,
@@ -57,8 +59,6 @@ from irqvisor.hw.state import PAGE_SHIFT
 from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, low32, sext16, sext32, sub, u8, ult
 from irqvisor.spec.power_isa import MSR_EE, MSR_PR, MSR_RI, MSR_SF
 
-EA_64 = (1 << 60) - 1
-"""Real mode ignores the top four bits of an effective address."""
 EA_32 = (1 << 32) - 1
 
 
@@ -81,6 +81,10 @@ def load(ram, op, a):
         return bswap16(load16(ram, a))
     elif op == LWBRX:
         return bswap32(load32(ram, a))
+    elif op == LHABRX:
+        return sext16(bswap16(load16(ram, a)))
+    elif op == LWABRX:
+        return sext32(bswap32(load32(ram, a)))
     return bswap64(load64(ram, a))
 
 
@@ -120,8 +124,8 @@ def near(cpu, op, d, at, pc, sf):
 
 
 @jit
-def stretch(m, cpu, bias, n, budget, top):
-    """Complete instructions of `cpu` from NIP on until `n` reaches `budget`.
+def stretch(m, cpu, isa, bias, n, budget, top):
+    """Complete instructions of `cpu`, at architecture level `isa`, from NIP on until `n` reaches `budget`.
 
     `bias` says where the decoded page lies: a word's place is (address >> 2) + bias. `top` is the highest window offset
     at which any access fits, -1 if there is none. Returns (n, op): with n < budget, op is the operation that NIP
@@ -188,7 +192,7 @@ def stretch(m, cpu, bias, n, budget, top):
             n += 1
             continue
         elif op == MFSPR or op == MTSPR:
-            if not quick_move(cpu, op, i8(d.t), d.imm):
+            if not quick_move(cpu, op, i8(d.t), d.imm, isa):
                 break
         elif op == NOP:
             pass
