@@ -382,6 +382,7 @@ def test_symbols_name_addresses(machine):
     symbols = {s.name: s.address for s in machine.labels.symbols[0]}
     assert machine.symbol(0, symbols["compute_unit"]) == "compute_unit"
     assert machine.symbol(0, symbols["compute_unit"] + 8) == "compute_unit+0x8"
+    assert machine.symbol(0, 0x7FFFF000) == ""  # far behind the last label
 
 
 @compiled
