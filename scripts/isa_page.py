@@ -16,7 +16,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference" / "isa.md"
 NAME_OF = {level: name for name, level in LEVELS.items()}
 
 UNICORN = "`tests/hw/test_alu.py::test_random_instructions_agree_with_unicorn`"
-MEMORY = "`tests/hw/test_storage.py`, `tests/hw/test_little_endian.py`"
+MEMORY = "`tests/hw/test_memory_order.py::test_loads_and_stores_agree_with_unicorn`"
+EDGES = "`tests/hw/test_storage.py`, `tests/hw/test_little_endian.py`"
 GROUPS = (
     # ids below, section, what executes them, what tests them
     (ops.ALU_END, "Fixed point", "loop, `hw/alu.py`", UNICORN),
@@ -51,8 +52,8 @@ NAPS = "`tests/hw/test_exceptions.py::test_what_ends_a_nap_is_a_system_reset_tha
 MSR_MOVES = f"`{SYSTEM_TESTS}::test_mtmsrd_writes_every_other_bit_that_the_processor_has`"
 SLOW = {
     # operations: (section, who may, what executes them, what tests them)
-    (ops.LMW, ops.STMW): ("Loads and stores", ANYBODY, "`hw/multiple.py::multiple`", MEMORY),
-    (ops.LSWI, ops.LSWX, ops.STSWI, ops.STSWX): ("Loads and stores", ANYBODY, STRINGS, MEMORY),
+    (ops.LMW, ops.STMW): ("Loads and stores", ANYBODY, "`hw/multiple.py::multiple`", EDGES),
+    (ops.LSWI, ops.LSWX, ops.STSWI, ops.STSWX): ("Loads and stores", ANYBODY, STRINGS, EDGES),
     (ops.LQ, ops.STQ): ("Loads and stores", ANYBODY, "`hw/reservation.py::quadword`", RESERVED),
     (ops.LBARX, ops.LHARX, ops.LWARX, ops.LDARX, ops.LQARX): ("Loads and stores", ANYBODY, RESERVE, RESERVED),
     (ops.STBCX, ops.STHCX, ops.STWCX, ops.STDCX, ops.STQCX): ("Loads and stores", ANYBODY, STORE, RESERVED),

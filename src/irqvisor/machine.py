@@ -8,12 +8,13 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from irqvisor import tables
 from irqvisor.errors import InvariantError, UsageError
+from irqvisor.guest.image import Symbol, name_at
 from irqvisor.hv import control, loop
 from irqvisor.hw.state import (
     CODE_PAGE,
@@ -26,9 +27,6 @@ from irqvisor.hw.state import (
     Stop,
 )
 from irqvisor.tables import Table
-
-if TYPE_CHECKING:
-    from irqvisor.guest.image import Symbol
 
 NO_QUOTA = 1 << 60
 FIRST_CODE_PAGES = 16
@@ -43,7 +41,7 @@ class Labels:
     domains: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     work: list[list[str]] = field(default_factory=list)  # per domain, the name of each compute loop
-    symbols: "list[list[Symbol]]" = field(default_factory=list)  # per domain, by address
+    symbols: list[list[Symbol]] = field(default_factory=list)  # per domain, by address
 
 
 class Machine:
@@ -128,13 +126,7 @@ class Machine:
 
     def symbol(self, domain: int, address: int) -> str:
         """The guest's name for an address, as ``name+0x10``; empty if it has none."""
-        best = ""
-        for s in self.labels.symbols[domain] if domain < len(self.labels.symbols) else []:
-            if s.address > address:
-                break
-            if s.size == 0 or address < s.address + s.size:
-                best = s.name if s.address == address else f"{s.name}+{address - s.address:#x}"
-        return best
+        return name_at(self.labels.symbols[domain], address) if domain < len(self.labels.symbols) else ""
 
     # Doing
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from irqvisor import tables
 from irqvisor.errors import SnapshotError
+from irqvisor.guest.image import Symbol
 from irqvisor.machine import Labels, Machine, watch_pages
 
 MAGIC = b"IRQVISOR"
@@ -105,7 +106,5 @@ def _unpack(where: str, description: dict[str, Any], body: bytes) -> tuple[np.nd
     return data[: description["state"]].copy(), data[description["state"] :].copy()
 
 
-def _symbols(saved: list[list[dict[str, Any]]]) -> list[list[Any]]:
-    from irqvisor.guest.image import Symbol
-
+def _symbols(saved: list[list[dict[str, Any]]]) -> list[list[Symbol]]:
     return [[Symbol(**s) for s in domain] for domain in saved]
