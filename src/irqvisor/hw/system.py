@@ -401,7 +401,7 @@ def system(m, p, cpu, d):
     b = add(cpu.gpr[i8(d.c)], d.imm)
     if op == ops.SC:
         return system_call(m, p, cpu, d.imm)
-    if op == ops.RFID or ops.MTMSR <= op <= ops.MFMSR or is_supervisors(op):
+    if op == ops.RFID or op == ops.MTMSRD or op == ops.MTMSR or op == ops.MFMSR:
         return supervisor(m, p, cpu, op, t, x, b)
     if op == ops.MFSPR:
         return move_from_spr(m, p, cpu, t, d.imm)
@@ -428,6 +428,8 @@ def system(m, p, cpu, d):
         cpu.gpr[t] = read_time(m, p, cpu, d.imm)
         cpu.nip += 4
         return Outcome.DONE
+    if is_supervisors(op):
+        return supervisor(m, p, cpu, op, t, x, b)
     if is_hypervisors(op):
         return hypervisor_only(m, p, cpu, op, b)
     if ops.FP_UNAVAILABLE <= op <= ops.VSX_UNAVAILABLE:
