@@ -53,7 +53,7 @@ from irqvisor.hw.state import (
     request,
 )
 from irqvisor.hw.storage import data_access
-from irqvisor.hw.stretch import EA_32, stretch
+from irqvisor.hw.stretch import EA_32, NOWHERE, bias_of, order_of, stretch
 from irqvisor.hw.system import system
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec.bits import i8, ult
@@ -93,7 +93,7 @@ def code_bias(m, cpu, pc):
     entry = i8(codemap(m, page).entry)
     if entry & WATCHED != 0:
         return FETCH_FAULT
-    order = LITTLE if cpu.msr & MSR_LE != 0 else 0
+    order = order_of(cpu)
     if entry & CODE_PAGE == 0:
         used = m.code[0].imm
         if pool_is_shared(m) != 0 or 1 + (used + 1) * CODE_STRIDE > len(m.code):
@@ -107,7 +107,7 @@ def code_bias(m, cpu, pc):
             return FETCH_COLD
         forget_page(m, entry & CODE_PAGE)
         codemap(m, page).entry = entry ^ LITTLE
-    return 1 + ((entry & CODE_PAGE) - 1) * CODE_STRIDE - ((pc >> PAGE_SHIFT) << (PAGE_SHIFT - 2))
+    return bias_of(entry, pc)
 
 
 @jit
@@ -230,8 +230,8 @@ def interpret(m, p, quota):
             bias = FETCH_UNKNOWN
         decoded_in = msr
         n = 0
-        op = UNDECODED
-        place = 0
+        place = NOWHERE
+        began = NOWHERE
         while n < budget:
             if cpu.msr & MSR_SF == 0:
                 cpu.nip &= EA_32
@@ -240,21 +240,27 @@ def interpret(m, p, quota):
                 bias = code_bias(m, cpu, cpu.nip)
                 if bias < FETCH_FAILED:
                     break
-            place = (cpu.nip >> 2) + bias
-            n, op = stretch(m, cpu, pc.isa, bias, n, budget, top)
+            began = (cpu.nip >> 2) + bias
+            n, place = stretch(m, cpu, pc.isa, bias, n, budget, top)
+            if place == NOWHERE:
+                continue
+            page = cpu.nip >> PAGE_SHIFT
+            bias = place - (cpu.nip >> 2)
+            op = i8(m.code[place].op)
             if op == UNDECODED and n < budget:
-                place = (cpu.nip >> 2) + bias
                 if not decode_at(m, cpu, pc.isa, place):
                     bias = FETCH_COLD
                     break
-            elif op != PAGE_END:
+            elif op == PAGE_END:
+                bias = FETCH_UNKNOWN
+            else:
                 break
         pc.now = base + n * cpi
         pc.icount += n
         done += n
         if n == budget:
             if tracing != 0:
-                trace_completed(m, p, cpu, i8(m.code[place].op))
+                trace_completed(m, p, cpu, i8(m.code[began].op))
         elif bias < FETCH_FAILED:
             if bias == FETCH_COLD:
                 request(m).reason = Stop.CODE
@@ -264,7 +270,8 @@ def interpret(m, p, quota):
                 return Outcome.AGAIN
         else:
             # One instruction that may touch anything
-            d = m.code[(cpu.nip >> 2) + bias]
+            d = m.code[place]
+            op = i8(d.op)
             outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
             if outcome == Outcome.AGAIN:
                 return Outcome.AGAIN

@@ -1,12 +1,11 @@
 """The hot loop: decoded instructions, one after another, until something else is needed.
 
-A stretch knows one code page, one mode and one count. It leaves at the first instruction that it cannot finish by
-itself, and says which operation that was: a system instruction, an access that is not plain RAM, a word that is not
-decoded, the edge of the page. What it does execute can neither raise an interrupt nor make one possible, so nobody
-looks for one before its count is up.
+A stretch knows one mode and one count. It leaves at the first instruction that it cannot finish by itself: a system
+instruction, an access that is not plain RAM, a word that is not decoded. What it does execute can neither raise an
+interrupt nor make one possible, so nobody looks for one before its count is up.
 
-Speed rules, all measured: the place in the page (`at`) and the count (`n`) are the only values that change from one
-instruction to the next; nothing here is called, all is inlined; what is rare is left to `interpret`.
+Speed rules, all measured: the place of the decoded word (`at`) and the count (`n`) are the only values that change from
+one instruction to the next; nothing here is called, all is inlined; what is rare is left to `interpret`.
 """
 
 from irqvisor._jit import hot, jit
@@ -26,12 +25,14 @@ from irqvisor.hw.ops import (
     CONDITION_END,
     LBZ,
     LD,
+    LDARX,
     LHA,
     LHABRX,
     LHBRX,
     LHZ,
     LWA,
     LWABRX,
+    LWARX,
     LWBRX,
     LWZ,
     MEM_END,
@@ -41,23 +42,24 @@ from irqvisor.hw.ops import (
     MTSPR,
     NEAR_FIRST,
     NOP,
-    PAGE_END,
     RC,
     STB,
     STD,
     STDBRX,
+    STDCX,
     STH,
     STHBRX,
     STORE_FIRST,
     STW,
+    STWCX,
     UNDECODED,
     UPDATE_END,
     UPDATE_FIRST,
 )
 from irqvisor.hw.spr import quick_move
-from irqvisor.hw.state import PAGE_SHIFT
+from irqvisor.hw.state import CODE_PAGE, CODE_STRIDE, LITTLE, PAGE_SHIFT, WATCHED, codemap
 from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, low32, sext16, sext32, sub, u8, ult
-from irqvisor.spec.power_isa import MSR_EE, MSR_PR, MSR_RI, MSR_SF
+from irqvisor.spec.power_isa import CR_EQ, MSR_EE, MSR_LE, MSR_PR, MSR_RI, MSR_SF
 
 EA_32 = (1 << 32) - 1
 
@@ -123,13 +125,73 @@ def near(cpu, op, d, at, pc, sf):
     return at + d.imm
 
 
+@hot
+def is_heard(m, cpu, a):
+    """Whether a store at a RAM offset, of 8 bytes or less, may concern anybody else: decoded words, forks, whoever
+    watches those doublewords."""
+    marks = disturbs(m, a, 8)
+    return marks != 0 and (marks != WATCHED or (a + 8 > cpu.watch_from and a < cpu.watch_to))
+
+
+@hot
+def is_misaligned(op, ea):
+    """Whether lwarx, ldarx, stwcx. or stdcx. cannot be done there."""
+    return ea & (3 if op == LWARX or op == STWCX else 7) != 0
+
+
+@hot
+def load_reserve(ram, cpu, op, ea, a):
+    """lwarx, ldarx of RAM: the value, and a reservation."""
+    cpu.resv_addr = ea
+    cpu.resv_ram = a
+    if op == LWARX:
+        cpu.resv = 4
+        return load32(ram, a)
+    cpu.resv = 8
+    return load64(ram, a)
+
+
+@hot
+def store_conditional(ram, cpu, op, ea, a, value):
+    """stwcx., stdcx. to RAM: done with a reservation of that address and size, which ends either way."""
+    success = cpu.resv == (4 if op == STWCX else 8) and cpu.resv_addr == ea
+    if success:
+        if op == STWCX:
+            store32(ram, a, value)
+        else:
+            store64(ram, a, value)
+    cpu.resv = 0
+    cpu.cr[0] = (CR_EQ if success else 0) | i8(cpu.so)
+
+
+NOWHERE = -1
+
+
+@hot
+def order_of(cpu):
+    """The byte order that MSR[LE] says, as the code map marks it."""
+    return LITTLE if cpu.msr & MSR_LE != 0 else 0
+
+
+@hot
+def bias_of(entry, pc):
+    """Where the decoded page of `pc` lies, whose entry in the code map this is."""
+    return 1 + ((entry & CODE_PAGE) - 1) * CODE_STRIDE - ((pc >> PAGE_SHIFT) << (PAGE_SHIFT - 2))
+
+
+@hot
+def is_decoded(entry, order):
+    """Whether a page has decoded words, right for this byte order, that the guest may run."""
+    return entry & CODE_PAGE != 0 and entry & (WATCHED | LITTLE) == order
+
+
 @jit
 def stretch(m, cpu, isa, bias, n, budget, top):
     """Complete instructions of `cpu`, at architecture level `isa`, from NIP on until `n` reaches `budget`.
 
     `bias` says where the decoded page lies: a word's place is (address >> 2) + bias. `top` is the highest window offset
-    at which any access fits, -1 if there is none. Returns (n, op): with n < budget, op is the operation that NIP
-    stopped at and that is not done; PAGE_END if NIP is in another page now.
+    at which any access fits, -1 if there is none. Returns n and the place of NIP, which with n < budget is of an
+    instruction that is not done here; NOWHERE if its page has nothing decoded.
     """
     ram = m.ram
     code = m.code
@@ -151,7 +213,7 @@ def stretch(m, cpu, isa, bias, n, budget, top):
             if op < STORE_FIRST:
                 g[d.t] = load(ram, op, win + ea)
             else:
-                if disturbs(m, win + ea, 8) != 0:
+                if is_heard(m, cpu, win + ea):
                     break
                 store(ram, op, win + ea, g[d.t])
         elif op < BRANCH_END:
@@ -159,8 +221,12 @@ def stretch(m, cpu, isa, bias, n, budget, top):
             target = branch(cpu, op, d, pc, sf)
             n += 1
             if (target ^ pc) >> PAGE_SHIFT != 0:
-                cpu.nip = target
-                return n, PAGE_END
+                real = target & EA_64
+                entry = i8(codemap(m, (win + real) >> PAGE_SHIFT).entry) if ult(real, cpu.win_size) else 0
+                if not is_decoded(entry, order_of(cpu)):
+                    cpu.nip = target
+                    return n, NOWHERE
+                bias = bias_of(entry, target)
             at = (target >> 2) + bias
             continue
         elif op < CONDITION_END:
@@ -176,7 +242,7 @@ def stretch(m, cpu, isa, bias, n, budget, top):
             if plain < STORE_FIRST:
                 g[d.t] = load(ram, plain, win + real)
             else:
-                if disturbs(m, win + real, 8) != 0:
+                if is_heard(m, cpu, win + real):
                     break
                 store(ram, plain, win + real, g[d.t])
             g[d.a] = ea if sf != 0 else low32(ea)
@@ -196,6 +262,17 @@ def stretch(m, cpu, isa, bias, n, budget, top):
                 break
         elif op == NOP:
             pass
+        elif LWARX <= op <= LDARX or STWCX <= op <= STDCX:
+            ea = add(g[d.a], y) if sf != 0 else low32(add(g[d.a], y))
+            real = ea & mask
+            if cpu.msr & MSR_LE != 0 or not ult(real, top + 1) or is_misaligned(op, real):
+                break
+            if op <= LDARX:
+                g[d.t] = load_reserve(ram, cpu, op, ea, win + real)
+            elif is_heard(m, cpu, win + real):
+                break
+            else:
+                store_conditional(ram, cpu, op, ea, win + real, g[d.t])
         elif cpu.msr & MSR_PR != 0:
             break
         elif op == MFMSR:
@@ -207,4 +284,4 @@ def stretch(m, cpu, isa, bias, n, budget, top):
         n += 1
         at += 1
     cpu.nip = (at - bias) << 2
-    return n, i8(code[u8(at)].op)
+    return n, at
