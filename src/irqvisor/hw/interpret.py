@@ -165,8 +165,8 @@ def code_bias(m, cpu, pc):
             return FETCH_COLD
         m.code[0].imm = used + 1
         m.code[(used + 1) * CODE_STRIDE].op = PAGE_END
-        codemap(m, page).entry = used + 1
-        entry = used + 1
+        entry = entry | (used + 1)
+        codemap(m, page).entry = entry
     return 1 + ((entry & CODE_PAGE) - 1) * CODE_STRIDE - ((pc >> PAGE_SHIFT) << (PAGE_SHIFT - 2))
 
 

@@ -181,7 +181,7 @@ EVENT = np.dtype(
     align=True,
 )
 
-CODEMAP = np.dtype([("entry", "i4")], align=True)  # per 4 KiB RAM page: 0, or code page + 1; WATCHED bit
+CODEMAP = np.dtype([("entry", "i4")], align=True)  # per 4 KiB RAM page: 0, or code page + 1; WATCHED and CLEAN bits
 
 REQUEST = np.dtype(
     [
@@ -228,7 +228,9 @@ CODE_STRIDE = PAGE_WORDS + 1
 
 WATCHED = 1 << 30
 """In the code map: the hypervisor wants to see stores to this page."""
-CODE_PAGE = WATCHED - 1
+CLEAN = 1 << 29
+"""In the code map: forks share this page until one of them writes it (ram.py)."""
+CODE_PAGE = CLEAN - 1
 
 
 class Model(IntEnum):
