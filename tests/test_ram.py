@@ -53,15 +53,19 @@ def xen_original():
 def settled(machine):
     """A fork whose pages are all clean: its base is a file."""
     machine = machine.fork()
-    machine.sharing.copied = 1 << 40
+    machine.base.copied = 1 << 40
     machine.fork()
     assert machine.owned_pages == 0
     return machine
 
 
-@pytest.fixture(params=["zeros", "file"])
+@pytest.fixture(params=["zeros", "file", "due"])
 def parent(request, original):
-    return original.fork() if request.param == "zeros" else settled(original)
+    """A machine on a base of zeros, on one with a file, or whose next fork makes a new one."""
+    machine = original.fork() if request.param == "zeros" else settled(original)
+    if request.param == "due":
+        machine.base.copied = 1 << 40
+    return machine
 
 
 def expected_digest(machine):
@@ -106,11 +110,15 @@ STORES = {
 @pytest.mark.parametrize("name", STORES)
 def test_a_store_of_a_guest_is_seen_by_its_own_machine_only(parent, writer, name):
     program, at, size = STORES[name]
-    Parked(parent).park(*program)
+    guest = Parked(parent)
+    guest.park(*program)
+    guest.cpu.gpr[3] = FAR // 2
+    parent.run(cycles=100)  # now it is decoded: nothing else happens before the store
     twin = parent.fork()
     one, other = (twin, parent) if writer == "twin" else (parent, twin)
     before = other.digest()
     cpu = one.views[Table.CONTEXT][0]
+    cpu.nip = guest.HERE
     cpu.gpr[3] = at - 8 if name == "stwu" else at
     for r in range(4, 32):
         cpu.gpr[r] = -1 - r
@@ -214,7 +222,7 @@ def test_memory_written_from_outside_is_in_one_machine(parent, where, value):
 
 def test_memory_that_somebody_holds_is_the_machines_after_a_fork(parent):
     held = parent.memory
-    parent.sharing.copied = 1 << 40
+    parent.base.copied = 1 << 40
     twin = parent.fork()  # a new base: RAM moves
     held[FAR] = 9
     assert parent.memory[FAR] == 9
@@ -344,7 +352,7 @@ def test_a_run_is_the_same_however_it_was_forked_and_saved(design, pcpus, tmp_pa
 @pytest.mark.parametrize(("kib", "shared"), [(64, False), (1024, False), (1028, True)])
 def test_forks_share_memory_above_1_mib(kib, shared):
     machine = build.machine(scenario(kib), "rhype")
-    assert (machine.sharing is not None) == shared
+    assert (machine.base is not None) == shared
     assert machine.owned_pages < 20 if shared else machine.owned_pages == kib // 4
     assert machine.fork().digest() == machine.digest()
     if not shared:
@@ -499,7 +507,7 @@ def test_memory_agrees_with_plain_bytes(storing, tmp_path_factory, history):
         elif action == "drop" and len(machines) > 1:
             del machines[which], plain[which]
         elif action == "renew":
-            machine.sharing.copied = 1 << 40
+            machine.base.copied = 1 << 40
         elif action == "digest":
             assert machine.digest() == expected_digest(machine)
         elif action == "reload":

@@ -64,7 +64,7 @@ class Machine:
         code: np.ndarray[Any, Any] | None = None,
     ) -> None:
         self.state = state
-        self.ram, self.sharing = ram.zeros(ram_bytes)
+        self.ram, self.base = ram.zeros(ram_bytes)
         self.labels = labels
         self.code = new_code(FIRST_CODE_PAGES) if code is None else code
         self.stop_reason = Stop.BUDGET
@@ -72,7 +72,7 @@ class Machine:
         self.typed: list[bytearray] = [bytearray() for _ in labels.domains]
         self.on_log: Callable[[np.ndarray[Any, Any]], None] | None = None
         self._bind()
-        if self.sharing is not None:
+        if self.base is not None:
             self._pages[:] |= CLEAN
 
     @classmethod
@@ -131,7 +131,7 @@ class Machine:
     def digest(self) -> str:
         """SHA-256 of everything that decides what happens next: behaviour and memory, not what was observed."""
         h = hashlib.sha256(tables.behaviour(self.state).data)
-        h.update(self.ram.data if self.sharing is None else self.sharing.digest(self.ram, self._pages))
+        h.update(self.ram.data if self.base is None else self.base.digest(self.ram, self._pages))
         return h.hexdigest()
 
     @property
@@ -141,9 +141,9 @@ class Machine:
 
     def filled_pages(self) -> np.ndarray[Any, Any]:
         """Numbers of the pages of RAM that are not all zero, ascending."""
-        if self.sharing is None:
+        if self.base is None:
             return np.flatnonzero(self.ram.reshape(-1, ram.PAGE).any(axis=1))
-        return self.sharing.filled(self.ram, self._pages)
+        return self.base.filled(self.ram, self._pages)
 
     def symbol(self, domain: int, address: int) -> str:
         """The guest's name for an address, as ``name+0x10``; empty if it has none."""
@@ -270,11 +270,12 @@ class Machine:
         changes it."""
         self.code[0]["x"] = 1
         twin = Machine.__new__(Machine)
-        if self.sharing is None:
-            twin.ram, twin.sharing = self.ram.copy(), None
-        else:
-            twin.ram, twin.sharing = self._share(self.sharing)
+        if self.base is not None and self.base.is_due:
+            self.ram, self.base = self.base.renewed(self.ram, self._pages)
+            self._bind()
         twin.state = self.state.copy()
+        twin.ram = self.ram.copy() if self.base is None else self.base.fork(self.ram, self._pages)
+        twin.base = self.base
         twin.code = self.code
         twin.labels = self.labels
         twin.stop_reason = self.stop_reason
@@ -283,13 +284,6 @@ class Machine:
         twin.on_log = None
         twin._bind()
         return twin
-
-    def _share(self, sharing: ram.Sharing) -> tuple[np.ndarray[Any, Any], ram.Sharing]:
-        """The RAM of a twin."""
-        if sharing.is_due:
-            self.ram = sharing.renew(self.ram, self._pages)
-            self._bind()
-        return sharing.fork(self.ram, self._pages)
 
     def save(self, path: str | Path) -> None:
         """Write the machine to one versioned, checksummed file (beside, then renamed)."""

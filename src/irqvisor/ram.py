@@ -38,27 +38,65 @@ ZERO_HASH = np.frombuffer(hashlib.sha256(bytes(PAGE)).digest(), np.uint8)
 class Base:
     """An image of RAM that nobody changes, in a file without a name; without one it is all zeros.
 
+    The RAM and the code map's entries of a machine that shares it are handed in.
+
     Attributes:
         pages: numbers of the pages that are not all zero, ascending.
+        hashes: SHA-256 of each of them, where it is `known`.
+        copied: pages that forks of all machines that share it have copied.
     """
 
-    def __init__(self, size: int, pages: Array = NONE, file: int = -1, hashes: Array | None = None) -> None:
+    def __init__(self, size: int, pages: Array = NONE, file: int = -1) -> None:
         self.size = size
         self.pages = pages
+        self.copied = 0
         self._file = file
-        self._hashes = hashes
+        self.hashes = np.zeros((len(pages), HASH_BYTES), np.uint8)
+        self.known = np.zeros(len(pages), np.bool_)
         if file >= 0:
             weakref.finalize(self, os.close, file).atexit = False
 
+    def map(self) -> Array:
+        """A copy, made page by page when they are written."""
+        return private_mapping(self._file, self.size)
+
+    def fork(self, ram: Array, entries: Array) -> Array:
+        """RAM of a twin, whose code map is the same."""
+        mine = owned(entries)
+        fresh = self.map()
+        for first, end in runs(mine):
+            fresh[first * PAGE : end * PAGE] = ram[first * PAGE : end * PAGE]
+        self.copied += len(mine)
+        return fresh
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for a new base."""
+        return self.copied > BASE_COST + len(self.pages)
+
+    def renewed(self, ram: Array, entries: Array) -> tuple[Array, "Base"]:
+        """A base of what is in RAM now, and RAM as a mapping of it. If there is no room for one, nothing changes."""
+        self.copied = 0
+        try:
+            base = Base._of(ram, self.filled(ram, entries))
+            fresh = base.map()
+        except OSError:
+            return ram, self
+        shared = is_clean(entries)[self.pages]
+        places = np.searchsorted(base.pages, self.pages[shared])
+        base.hashes[places], base.known[places] = self.hashes[shared], self.known[shared]
+        entries |= CLEAN
+        return fresh, base
+
     @classmethod
-    def of(cls, ram: Array, pages: Array, hashes: Array | None) -> "Base":
-        """What is in RAM now; `pages` are those that are not all zero.
+    def _of(cls, ram: Array, pages: Array) -> "Base":
+        """A base of some RAM, of which these pages are not all zero.
 
         Raises:
             OSError: there is no room for a file, or for one more open file.
         """
         file = new_file()
-        base = cls(len(ram), pages, file, hashes)  # from here on the file is closed with it
+        base = cls(len(ram), pages, file)  # from here on the file is closed with it
         with os.fdopen(file, "wb", closefd=False) as out:
             out.truncate(len(ram))
             for first, end in runs(pages):
@@ -66,97 +104,43 @@ class Base:
                 out.write(ram[first * PAGE : end * PAGE].data)
         return base
 
-    @property
-    def is_hashed(self) -> bool:
-        """Whether a digest has been taken of it, or of a base that it was made from."""
-        return self._hashes is not None
-
-    @property
-    def hashes(self) -> Array:
-        """SHA-256 of each of `pages`: computed once for all machines that share the base."""
-        if self._hashes is None:
-            self._hashes = _hash(self.map(), self.pages)
-        return self._hashes
-
-    def map(self) -> Array:
-        """A copy, made page by page when they are written."""
-        return private_mapping(self._file, self.size)
-
-
-class Sharing:
-    """What a machine with more than 1 MiB of RAM shares with its forks. Its RAM and its code map's entries are handed
-    in."""
-
-    __slots__ = ("base", "copied")
-
-    def __init__(self, base: Base, copied: int = 0) -> None:
-        self.base = base
-        self.copied = copied  # pages that forks have copied, here and on the way here, since the base was made
-
     def filled(self, ram: Array, entries: Array) -> Array:
-        """Numbers of the pages that are not all zero, ascending."""
-        rows = ram.reshape(-1, PAGE)
-        mine = [page for page in owned(entries).tolist() if rows[page].any()]
-        return np.sort(np.concatenate((self._shared(entries), np.array(mine, np.int64))))
-
-    def hashed(self, ram: Array, entries: Array) -> tuple[Array, Array]:
-        """The same pages, and SHA-256 of each."""
+        """Numbers of the pages of RAM that are not all zero, ascending."""
         mine = owned(entries)
-        hashes = _hash(ram, mine)
-        filled = (hashes != ZERO_HASH).any(axis=1)
-        shared = is_clean(entries)[self.base.pages]
-        pages = np.concatenate((self.base.pages[shared], mine[filled]))
-        order = np.argsort(pages)
-        return pages[order], np.concatenate((self.base.hashes[shared], hashes[filled]))[order]
+        filled = [ram[page * PAGE : (page + 1) * PAGE].any() for page in mine.tolist()]
+        shared = is_clean(entries)[self.pages]
+        return np.sort(np.concatenate((self.pages[shared], mine[np.array(filled, np.bool_)])))
 
     def digest(self, ram: Array, entries: Array) -> bytes:
         """SHA-256 of what is in RAM, however it came there: of the numbers of the pages that are not all zero, then of
-        their hashes."""
-        pages, hashes = self.hashed(ram, entries)
-        h = hashlib.sha256(pages.astype(">u4").data)
-        h.update(np.ascontiguousarray(hashes).data)
+        the SHA-256 of each."""
+        mine = owned(entries)
+        hashes = _hash(ram, mine)
+        filled = (hashes != ZERO_HASH).any(axis=1)
+        shared = is_clean(entries)[self.pages]
+        pages = np.concatenate((self.pages[shared], mine[filled]))
+        order = np.argsort(pages)
+        h = hashlib.sha256(pages[order].astype(">u4").data)
+        h.update(np.concatenate((self._all_hashes()[shared], hashes[filled]))[order].data)
         return h.digest()
 
-    @property
-    def is_due(self) -> bool:
-        """Whether it is time for a new base."""
-        return self.copied > BASE_COST + len(self.base.pages)
-
-    def renew(self, ram: Array, entries: Array) -> Array:
-        """Make what is in RAM now the base, and return RAM as a mapping of it. If there is no room for a base, that
-        changes nothing."""
-        self.copied = 0
-        pages, hashes = self.hashed(ram, entries) if self.base.is_hashed else (self.filled(ram, entries), None)
-        try:
-            base = Base.of(ram, pages, hashes)
-            fresh = base.map()
-        except OSError:
-            return ram
-        self.base = base
-        entries |= CLEAN
-        return fresh
-
-    def fork(self, ram: Array, entries: Array) -> tuple[Array, "Sharing"]:
-        """A twin's RAM, and what it shares. Its code map is the same."""
-        mine = owned(entries)
-        fresh = self.base.map()
-        for first, end in runs(mine):
-            fresh[first * PAGE : end * PAGE] = ram[first * PAGE : end * PAGE]
-        self.copied += len(mine)
-        return fresh, Sharing(self.base, self.copied)
-
-    def _shared(self, entries: Array) -> Array:
-        return self.base.pages[is_clean(entries)[self.base.pages]]
+    def _all_hashes(self) -> Array:
+        """SHA-256 of each of `pages`: each is computed once, for all machines and all bases that have the page."""
+        missing = np.flatnonzero(~self.known)
+        if len(missing):
+            self.hashes[missing] = _hash(self.map(), self.pages[missing])
+            self.known[missing] = True
+        return self.hashes
 
 
-def zeros(size: int) -> tuple[Array, Sharing | None]:
-    """New RAM. None: forks copy it whole. Else every page is clean, and the code map has to say so."""
+def zeros(size: int) -> tuple[Array, Base | None]:
+    """New RAM and its base. None: forks copy it whole. Else every page is clean, and the code map has to say so."""
     if size % PAGE:
         raise ValueError(f"{size} bytes of RAM are not whole pages")
     if size <= COPIED_WHOLE:
         return np.zeros(size, np.uint8), None
     base = Base(size)
-    return base.map(), Sharing(base)
+    return base.map(), base
 
 
 def is_clean(entries: Array) -> Array:
