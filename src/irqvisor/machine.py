@@ -8,12 +8,13 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from irqvisor import ram, tables
 from irqvisor.errors import InvariantError, UsageError
+from irqvisor.guest.image import Symbol, name_at
 from irqvisor.hv import control, loop
 from irqvisor.hw.state import (
     CLEAN,
@@ -28,9 +29,6 @@ from irqvisor.hw.state import (
 )
 from irqvisor.tables import Table
 
-if TYPE_CHECKING:
-    from irqvisor.guest.image import Symbol
-
 NO_QUOTA = 1 << 60
 FIRST_CODE_PAGES = 16
 
@@ -44,7 +42,7 @@ class Labels:
     domains: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     work: list[list[str]] = field(default_factory=list)  # per domain, the name of each compute loop
-    symbols: "list[list[Symbol]]" = field(default_factory=list)  # per domain, by address
+    symbols: list[list[Symbol]] = field(default_factory=list)  # per domain, by address
 
 
 class Machine:
@@ -147,13 +145,7 @@ class Machine:
 
     def symbol(self, domain: int, address: int) -> str:
         """The guest's name for an address, as ``name+0x10``; empty if it has none."""
-        best = ""
-        for s in self.labels.symbols[domain] if domain < len(self.labels.symbols) else []:
-            if s.address > address:
-                break
-            if s.size == 0 or address < s.address + s.size:
-                best = s.name if s.address == address else f"{s.name}+{address - s.address:#x}"
-        return best
+        return name_at(self.labels.symbols[domain], address) if domain < len(self.labels.symbols) else ""
 
     # Doing
 
@@ -374,6 +366,11 @@ class Cpu:
         return int(self._pcpu.icount)
 
     @property
+    def untranslated(self) -> int:
+        """Storage interrupts because MSR[IR] or MSR[DR] was set: there is no translation."""
+        return int(self._pcpu.untranslated)
+
+    @property
     def pc(self) -> int:
         return int(self.record.nip) & MASK64
 
@@ -394,7 +391,8 @@ class Cpu:
         raise AttributeError(name)
 
     def __repr__(self) -> str:
-        return f"<Cpu pc={self.pc:#x} msr={self.msr:#x} now={self.now}{' idle' if self.idle else ''}>"
+        what = " idle" if self.idle else " MSR[IR/DR] set, no translation configured" if self.untranslated else ""
+        return f"<Cpu pc={self.pc:#x} msr={self.msr:#x} now={self.now}{what}>"
 
 
 MASK64 = (1 << 64) - 1

@@ -110,6 +110,7 @@ class Config:
 
     design: Design
     model: Model
+    isa: int
     costs: Costs
     pcpus: int
     domains: tuple[DomainConfig, ...]
@@ -254,7 +255,7 @@ def _header(machine: Machine, config: Config, n_pirq: int) -> None:
 
 def _pcpus(machine: Machine, config: Config) -> None:
     for p, pc in enumerate(machine.views[Table.PCPU]):
-        pc.model = int(config.model)
+        pc.model, pc.isa = int(config.model), config.isa
         pc.hypervisor = int(not config.bare_metal)
         pc.context = pc.loaded = NOBODY
         pc.hdec_at = NEVER

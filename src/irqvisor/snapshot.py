@@ -21,6 +21,7 @@ import numpy as np
 
 from irqvisor import tables
 from irqvisor.errors import SnapshotError
+from irqvisor.guest.image import Symbol
 from irqvisor.machine import Labels, Machine, watch_pages
 from irqvisor.ram import PAGE
 
@@ -133,7 +134,5 @@ def _read(where: str, stream: gzip.GzipFile, array: np.ndarray[Any, Any]) -> np.
     return array
 
 
-def _symbols(saved: list[list[dict[str, Any]]]) -> list[list[Any]]:
-    from irqvisor.guest.image import Symbol
-
+def _symbols(saved: list[list[dict[str, Any]]]) -> list[list[Symbol]]:
     return [[Symbol(**s) for s in domain] for domain in saved]

@@ -57,6 +57,21 @@ ldux, stdux = x_form(53), x_form(181)
 lbarx, lharx, lwarx, ldarx = x_form(52), x_form(116), x_form(20), x_form(84)
 stbcx, sthcx, stwcx, stdcx = x_form(694, 1), x_form(726, 1), x_form(150, 1), x_form(214, 1)
 lswx, stswx = x_form(533), x_form(661)
+lwax, lhax, lwzx, lhzx = x_form(341), x_form(343), x_form(23), x_form(279)
+stwx, sthx = x_form(151), x_form(407)
+lwaux, lhaux, lhzux, lwzux = x_form(373), x_form(375), x_form(311), x_form(55)
+sthux, stwux = x_form(439), x_form(183)
+lqarx, stqcx = x_form(276), x_form(182, 1)
+lbzcix, lhzcix, lwzcix, ldcix = x_form(853), x_form(821), x_form(789), x_form(885)
+stbcix, sthcix, stwcix, stdcix = x_form(981), x_form(949), x_form(917), x_form(1013)
+
+
+def lq(t, displacement, a):
+    return _d(56, t, a, displacement)
+
+
+def stq(t, displacement, a):
+    return _ds(62, 2, t, a, displacement)
 
 
 def lswi(t, a, count):
@@ -69,6 +84,10 @@ def stswi(t, a, count):
 
 def dcbz(a, b):
     return _x(1014, 0, a, b)
+
+
+def dcbzl(a, b):
+    return _x(1014, 1, a, b)
 
 
 def icbi(a, b):
@@ -126,12 +145,44 @@ ISYNC = _x(150, primary=19)
 RFID = _x(18, primary=19)
 HRFID = _x(274, primary=19)
 NAP = _x(434, primary=19)
+STOP = _x(370, primary=19)
+RFSCV = _x(82, primary=19)
+WAIT = _x(30)
+ATTN = 256 << 1
 TRAP = _x(4, 31)
 ILLEGAL = 0
 
 
 def sc(level=0):
     return 17 << 26 | level << 5 | 2
+
+
+def scv(level=0):
+    return 17 << 26 | level << 5 | 1
+
+
+def rfebb(enable):
+    return _x(146, b=enable, primary=19)
+
+
+def darn(t, length):
+    return _x(755, t, length)
+
+
+def msgsnd(b):
+    return _x(206, b=b)
+
+
+def msgclr(b):
+    return _x(238, b=b)
+
+
+def msgsndp(b):
+    return _x(142, b=b)
+
+
+def msgclrp(b):
+    return _x(174, b=b)
 
 
 def mtmsrd(s, only_ee_ri=0):

@@ -9,10 +9,10 @@ import irqvisor.hw.openpic
 import irqvisor.trace  # noqa: F401  a buffer has every table
 from irqvisor import tables
 from irqvisor._jit import entry
-from irqvisor.hw import memory
+from irqvisor.hw import memory, spr
 from irqvisor.hw.interpret import interpret
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import CODE_STRIDE, NEVER, WATCHED, Model, RegionKind, context, pcpu
+from irqvisor.hw.state import CODE_STRIDE, LEVEL_OF, NEVER, WATCHED, Model, RegionKind, context, pcpu
 from irqvisor.hw.timer import set_decrementer
 from irqvisor.spec.power_isa import MSR_EE, MSR_HV, MSR_ME, MSR_SF
 from irqvisor.tables import Table
@@ -23,8 +23,12 @@ START = 0x2000
 """Where programs are, unless a test says otherwise."""
 ROM = 0x4000_0000
 ROM_BYTES = 0x1000
+DEVICE = 0x5000_0000
+"""A device: what is stored there can be seen in pcpu.watch_at and watch_new."""
 MASK64 = (1 << 64) - 1
 SF, HV, ME, EE = MSR_SF, MSR_HV, MSR_ME, MSR_EE
+STORED = ("FSCR", "HFSCR", "BESCR", "EBBRR", "HEIR", "PSSCR")
+"""Registers that `Bench.set` finds in ``context.spr``."""
 EXC_ENTRY, EXC_RETURN = 5, 3
 """Cycles that an interrupt and the return from one take here."""
 
@@ -63,10 +67,12 @@ class Bench:
         at=START,
         msr=SF | HV | ME,
         model=Model.PPC970,
+        isa=None,
         hypervisor=False,
         cpi=1,
         tb=(1, 1),
         code_pages=None,
+        little=False,
         **registers,
     ):
         self.state = tables.allocate(
@@ -77,6 +83,7 @@ class Bench:
                 Table.REGION: 3,
                 Table.PIC: 1,
                 Table.REQUEST: 1,
+                Table.EVENT: 4,
                 Table.OBSERVED: 1,
                 Table.CONTEXT_COUNT: 2,
                 Table.DOMAIN_COUNT: 1,
@@ -89,22 +96,27 @@ class Bench:
         self.views = tables.Views(self.state)
         self.base = RAM_BYTES
         h = self.header
-        h.n_pcpu, h.n_context, h.cpi, h.horizon = 2, 2, cpi, NEVER
+        h.n_pcpu, h.n_context, h.cpi, h.horizon, h.event_capacity = 2, 2, cpi, NEVER, 4
         h.tb_num, h.tb_den = tb
         h.exc_entry, h.exc_return = EXC_ENTRY, EXC_RETURN
         for p, pc in enumerate(self.views[Table.PCPU]):
             pc.model, pc.hypervisor, pc.context, pc.hdec_at = int(model), int(hypervisor), p, NEVER
+            pc.isa = LEVEL_OF[model] if isa is None else isa
         self._regions()
         cpu = self.cpu
-        cpu.win_base, cpu.win_size, cpu.region, cpu.regions = self.base, RAM_BYTES, 0, 2
+        cpu.win_base, cpu.win_size, cpu.region, cpu.regions = self.base, RAM_BYTES, 0, 3
         cpu.msr, cpu.nip = signed(msr), signed(at)
         self.mtdec(0x7FFFFFFF)
-        self.put(at & (PAGE * 8 - 1), program)
+        self.put(at & (PAGE * 8 - 1), program, little=little)
         self.set(**registers)
 
     def _regions(self):
-        """RAM at 0, ROM at `ROM`: the last page of the RAM array."""
-        wired = ((0, RAM_BYTES, RegionKind.RAM, self.base), (ROM, ROM_BYTES, RegionKind.ROM, 3 * RAM_BYTES - ROM_BYTES))
+        """RAM at 0, ROM at `ROM`: the last page of the RAM array. A board register at `DEVICE`."""
+        wired = (
+            (0, RAM_BYTES, RegionKind.RAM, self.base),
+            (ROM, ROM_BYTES, RegionKind.ROM, 3 * RAM_BYTES - ROM_BYTES),
+            (DEVICE, PAGE, RegionKind.BOARD, 0),
+        )
         for r, (start, size, kind, ram) in zip(self.views[Table.REGION], wired, strict=False):
             r.start, r.bytes, r.kind, r.ram = start, size, int(kind), ram
 
@@ -133,12 +145,14 @@ class Bench:
         return unsigned(self.cpu.gpr[n])
 
     def set(self, **registers):
-        """Registers by name: r3=, srr0=, external= (the input line) ..."""
+        """Registers by name: r3=, srr0=, external= (the input line), doorbell= ..."""
         for name, value in registers.items():
-            if name == "external":
-                self.pcpu.external = value
+            if name in {"external", "doorbell"}:
+                self.pcpu[name] = value
             elif name[0] == "r" and name[1:].isdecimal():
                 self.cpu.gpr[int(name[1:])] = signed(value)
+            elif name.upper() in STORED:
+                self.cpu.spr[getattr(spr, name.upper())] = signed(value)
             else:
                 self.cpu[name] = signed(value)
         return self
@@ -147,10 +161,10 @@ class Bench:
         """Set DEC now."""
         write_dec(self.arrays, 0, value)
 
-    def put(self, address, words):
+    def put(self, address, words, *, little=False):
         """Write a program, or one word, as a loader does: nothing stays decoded."""
         words = [words] if isinstance(words, int) else list(words)
-        data = b"".join(word.to_bytes(4, "big") for word in words)
+        data = b"".join(word.to_bytes(4, "little" if little else "big") for word in words)
         self.poke(address, data)
 
     def poke(self, address, data):

@@ -13,7 +13,7 @@ from irqvisor.hw.alu import alu
 from irqvisor.hw.branch import branch
 from irqvisor.hw.carry import carry, record
 from irqvisor.hw.condition import condition
-from irqvisor.hw.decode import ISA_300, decode
+from irqvisor.hw.decode import ISA_300, decode, exchange
 from irqvisor.hw.state import context
 from irqvisor.spec.bits import add, i8
 from irqvisor.spec.power_isa import MSR_SF
@@ -28,6 +28,14 @@ def decode_all(words, isa, code):
     """Decode each word into the record of the same number."""
     for k in range(len(words)):
         decode(words[k], isa, code[k])
+
+
+@entry
+def decode_all_little(words, isa, code):
+    """The same in little-endian mode."""
+    for k in range(len(words)):
+        decode(words[k], isa, code[k])
+        exchange(code[k])
 
 
 @entry
@@ -59,10 +67,10 @@ def execute_all(m, count):
             record(cpu, g[d.t], sf)
 
 
-def decoded(words: list[int], isa: int = ISA_300) -> np.recarray:
+def decoded(words: list[int], isa: int = ISA_300, *, little: bool = False) -> np.recarray:
     """The CODE record of each word."""
     code = np.zeros(max(len(words), 1), tables.CODE).view(np.recarray)
-    decode_all(np.array(words, np.int64), isa, code)
+    (decode_all_little if little else decode_all)(np.array(words, np.int64), isa, code)
     return code
 
 

@@ -7,17 +7,23 @@ import pytest
 
 from hw import asm
 from hw.bench import EE, EXC_ENTRY, EXC_RETURN, HV, ME, SF, START, Bench, assert_entered
+from irqvisor._jit import entry
+from irqvisor.hw import doorbell, spr
+from irqvisor.hw.doorbell import HYPERVISOR, PRIVILEGED
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import Model
+from irqvisor.hw.state import ISA_201, ISA_207, ISA_300, EventKind, Model
 from irqvisor.spec.power_isa import (
     CAUSE_ILLEGAL,
     CAUSE_PRIVILEGED,
     CAUSE_TRAP,
+    FACILITY_MSGP,
+    HFSCR_MSGP,
     HID0_HDICE,
     HID4_LPES0,
     ISI_NO_TRANSLATION,
     ISI_PROTECTION,
     LPCR_HDICE,
+    LPCR_HEIC,
     LPCR_LPES0,
     LPCR_MER,
     MSR_BE,
@@ -25,16 +31,37 @@ from irqvisor.spec.power_isa import (
     MSR_FE0,
     MSR_FP,
     MSR_IR,
+    MSR_LE,
     MSR_PR,
     MSR_RI,
     MSR_SE,
+    MSR_SUSPENDED,
+    MSR_TM,
+    MSR_TS,
     MSR_VEC,
     MSR_VSX,
+    PSSCR_LOSES,
     SRR1_CLEARED,
     SRR1_MEDIATED,
 )
+from irqvisor.tables import Table
+
+
+@entry
+def ring_arrives(m, arg):
+    doorbell.arrive(m, arg)
+
 
 BOTH = pytest.mark.parametrize("model", list(Model), ids=lambda model: model.name)
+LEVELS = pytest.mark.parametrize(
+    ("isa", "extra"),
+    [
+        (ISA_201, 0),
+        (ISA_207, MSR_VSX | MSR_TS | MSR_TM | MSR_LE),
+        (ISA_300, MSR_VSX | MSR_TM | MSR_LE),
+    ],
+    ids=["2.01", "2.07", "3.0"],
+)
 HYPERVISORS_ROUTING = {Model.PPC970: {"hid4": 0}, Model.POWER8: {"lpcr": 0}}
 GUESTS_ROUTING = {Model.PPC970: {"hid4": HID4_LPES0}, Model.POWER8: {"lpcr": LPCR_LPES0}}
 FP_ADD = 63 << 26 | 21 << 1
@@ -70,10 +97,11 @@ def test_an_interrupt_saves_pc_and_msr_and_enters_in_real_mode_with_ee_off(claim
 
 def test_srr1_clears_the_bits_that_hold_causes_and_keeps_all_others():
     bench = Bench([asm.sc()], msr=-1)
-    bench.set(msr=-1 & ~(MSR_SE | MSR_BE | MSR_IR | MSR_DR))
+    others = ~(MSR_SE | MSR_BE | MSR_IR | MSR_DR | MSR_LE)
+    bench.set(msr=others)
     bench.step()
     assert SRR1_CLEARED == 0x783F0000
-    assert bench.cpu.srr1 == ~(MSR_SE | MSR_BE | MSR_IR | MSR_DR | 0x783F0000)
+    assert bench.cpu.srr1 == others & ~0x783F0000
 
 
 def test_an_interrupt_always_enters_64_bit_mode():
@@ -165,12 +193,23 @@ def test_hrfid_is_the_hypervisors():
     assert_entered(bench, 0x700, srr0=START, srr1=GUEST | CAUSE_PRIVILEGED, msr=SF | ME)
 
 
-@pytest.mark.parametrize(("model", "extra"), [(Model.PPC970, 0), (Model.POWER8, MSR_VSX)], ids=["PPC970", "POWER8"])
-def test_rfid_loads_every_bit_the_processor_has_except_status_hv_and_me(model, extra):
-    bench = Bench([asm.RFID], msr=SF | ME, srr1=-1 & ~MSR_PR, model=model)
+@LEVELS
+def test_rfid_loads_every_bit_the_processor_has_except_status_hv_and_me(isa, extra):
+    bench = Bench([asm.RFID], msr=SF | ME, srr1=-1 & ~MSR_PR, isa=isa)
     bench.step()
     low = EE | MSR_FP | ME | MSR_FE0 | MSR_SE | MSR_BE | 0x100 | MSR_IR | MSR_DR | 4 | MSR_RI
-    assert bench.msr & ~1 == SF | MSR_VEC | low | extra
+    assert bench.msr == SF | MSR_VEC | low | extra
+
+
+@pytest.mark.parametrize("word", [asm.RFID, asm.HRFID, asm.mtmsrd(3)])
+def test_a_suspended_transaction_is_not_ended_by_a_return_that_says_nothing_of_it(word):
+    before, other = SF | HV | MSR_SUSPENDED, SF | HV | MSR_TM
+    bench = Bench([word], msr=before, srr1=SF | HV, hsrr1=SF | HV, r3=SF | HV, isa=ISA_207)
+    bench.step()
+    assert bench.msr == before
+    bench = Bench([word], msr=before, srr1=other, hsrr1=other, r3=other, isa=ISA_207)
+    bench.step()
+    assert bench.msr == other
 
 
 def test_rfid_to_32_bit_mode_cuts_the_address():
@@ -353,12 +392,187 @@ def test_hdice_off_holds_the_hypervisor_decrementer_off(model):
 @BOTH
 def test_bare_metal_takes_the_hypervisor_decrementer_itself(model):
     bench = Bench([asm.NOP], msr=GUEST, model=model, **HDICE[model])
-    bench.pcpu.hdec_at = 0
+    bench.pcpu.hdec_at, bench.pcpu.hdec_base = 0, -1
     assert bench.look() == Outcome.LIMIT
     assert (bench.pc, bench.msr) == (0x980, SF | HV | ME | MSR_RI)
     assert (bench.cpu.hsrr0, bench.cpu.hsrr1) == (START, GUEST)
     bench.look()  # still expired, but masked: HV=1, EE=0
     assert bench.pc == 0x980
+
+
+def test_heic_holds_external_interrupts_off_in_hypervisor_state():
+    """Power ISA 3.0 Book III, Logical Partitioning Control Register."""
+    for msr, taken in ((SF | HV | EE, False), (GUEST, True), (SF | HV | EE | MSR_PR, True)):
+        bench = Bench([asm.NOP], msr=msr, model=Model.POWER8, isa=ISA_300, lpcr=LPCR_LPES0 | LPCR_HEIC, external=1)
+        bench.look()
+        assert (bench.pc == 0x500) == taken
+
+
+def test_problem_state_with_hv_on_is_interrupted_for_the_hypervisor_whatever_its_ee():
+    bench = Bench([asm.NOP], msr=SF | HV | MSR_PR, model=Model.POWER8, external=1)
+    bench.look()
+    assert (bench.pc, bench.cpu.hsrr1) == (0x500, SF | HV | MSR_PR)
+
+
+# ---- Hypervisor Emulation Assistance Interrupt ----
+
+
+@pytest.mark.parametrize("isa", [ISA_207, ISA_300])
+@pytest.mark.parametrize("msr", [GUEST, GUEST | HV, GUEST | MSR_PR])
+def test_an_illegal_instruction_is_the_hypervisors_to_emulate(isa, msr):
+    word = 31 << 26 | 1023 << 1
+    bench = Bench([word], msr=msr, model=Model.POWER8, isa=isa, srr0=7)
+    bench.step()
+    assert (bench.pc, bench.msr) == (0xE40, SF | HV | ME | MSR_RI)
+    assert (bench.cpu.hsrr0, bench.cpu.hsrr1, bench.cpu.srr0) == (START, msr, 7)
+    assert bench.cpu.spr[spr.HEIR] == word
+
+
+def test_a_simulated_hypervisor_hands_an_illegal_instruction_back_to_its_guest():
+    bench = Bench([asm.ILLEGAL], msr=GUEST, model=Model.POWER8, hypervisor=True)
+    bench.step()
+    assert_entered(bench, 0x700, srr0=START, srr1=GUEST | CAUSE_ILLEGAL, msr=SF | ME)
+
+
+# ---- Directed doorbells: Book III-S, Processor Control ----
+
+DOORBELL = 5 << (63 - 36)
+
+
+def test_a_hypervisor_doorbell_interrupts_its_own_processor_once():
+    bench = Bench([asm.msgsnd(3), asm.NOP], msr=SF | HV | ME | EE | MSR_RI, isa=ISA_207, pir=9, r3=DOORBELL | 9)
+    bench.put(0xE80, asm.HRFID)
+    bench.run(3)
+    assert bench.pc == START + 8
+    assert (bench.cpu.hsrr0, bench.cpu.hsrr1) == (START + 4, SF | HV | ME | EE | MSR_RI)
+
+
+@pytest.mark.parametrize("value", [DOORBELL | 8, 9, (6 << (63 - 36)) | 9, DOORBELL | 9 | 1 << 12])
+def test_a_message_to_somebody_else_or_of_another_type_does_nothing(value):
+    bench = Bench([asm.msgsnd(3), asm.NOP], msr=SF | HV | ME | EE, isa=ISA_207, pir=9, r3=value)
+    bench.cpu.pcpu = 0
+    bench.run(2)
+    assert (bench.pc, bench.pcpu.doorbell) == (START + 8, 0)
+
+
+def test_a_hypervisor_doorbell_waits_for_ee_in_hypervisor_state_only():
+    bench = Bench([asm.NOP], msr=SF | HV, isa=ISA_207, doorbell=HYPERVISOR)
+    bench.look()
+    assert bench.pc == START
+    for msr in (SF, SF | MSR_PR, SF | HV | MSR_PR, SF | HV | EE):
+        bench = Bench([asm.NOP], msr=msr, isa=ISA_207, doorbell=HYPERVISOR)
+        bench.look()
+        assert (bench.pc, bench.cpu.hsrr1, bench.pcpu.doorbell) == (0xE80, msr, 0)
+
+
+def test_msgclr_takes_a_doorbell_back():
+    bench = Bench([asm.msgsnd(3), asm.msgclr(3)], msr=SF | HV, isa=ISA_207, r3=DOORBELL)
+    bench.run(1)
+    assert bench.pcpu.doorbell == HYPERVISOR
+    bench.run(1)
+    assert bench.pcpu.doorbell == 0
+
+
+def test_a_privileged_doorbell_needs_ee_and_shows_in_dpdes():
+    program = [asm.msgsndp(3), asm.mfspr(4, 176), asm.mtmsrd(5, 1), asm.NOP]
+    bench = Bench(program, msr=SF | HV | ME, isa=ISA_207, r3=DOORBELL, r5=EE)
+    bench.run(3)
+    assert bench.r(4) == 1
+    bench.look()
+    assert_entered(bench, 0xA00, srr0=START + 12, srr1=SF | HV | ME | EE, msr=SF | HV | ME)
+    assert bench.pcpu.doorbell == 0
+    bench = Bench([asm.msgsndp(3), asm.msgclrp(3)], isa=ISA_207, r3=DOORBELL)
+    bench.run(2)
+    assert bench.pcpu.doorbell == 0
+
+
+def test_a_partition_needs_hfscr_for_privileged_doorbells():
+    bench = Bench([asm.msgsndp(3)], msr=GUEST & ~EE, isa=ISA_207, r3=DOORBELL, hfscr=7)
+    bench.step()
+    assert (bench.pc, bench.msr, bench.cpu.hsrr0) == (0xF80, SF | HV | ME | MSR_RI, START)
+    assert bench.cpu.spr[spr.HFSCR] == FACILITY_MSGP << 56 | 7
+    bench = Bench([asm.msgsndp(3)], msr=GUEST & ~EE, isa=ISA_207, r3=DOORBELL, hfscr=HFSCR_MSGP)
+    bench.step()
+    assert bench.pcpu.doorbell == PRIVILEGED
+    bench = Bench([asm.msgsndp(3)], msr=GUEST, isa=ISA_207, r3=DOORBELL, hypervisor=True)
+    bench.step()
+    assert_entered(bench, 0x700, srr0=START, srr1=GUEST | CAUSE_ILLEGAL, msr=SF | ME)
+
+
+@pytest.mark.parametrize("word", [asm.msgsnd(3), asm.msgclr(3), asm.msgsndp(3), asm.msgclrp(3)])
+def test_doorbells_are_privileged_and_unknown_to_a_970(word):
+    for msr, isa, cause in (
+        (GUEST | MSR_PR, ISA_207, CAUSE_PRIVILEGED),
+        (SF | HV, ISA_201, CAUSE_ILLEGAL),
+    ):
+        bench = Bench([word], msr=msr, isa=isa, r3=DOORBELL)
+        bench.step()
+        assert (bench.pc, bench.cpu.srr1 & 0x783F0000) == (0x700, cause)
+
+
+def test_a_doorbell_of_another_processor_takes_as_long_as_an_inter_processor_interrupt():
+    bench = Bench([asm.msgsnd(3), asm.msgsnd(3)], msr=SF | HV, isa=ISA_207, r3=DOORBELL | 4)
+    other, there = bench.views[Table.CONTEXT][1], bench.views[Table.PCPU][1]
+    other.pir = 4
+    bench.header.phys_ipi = 100
+    bench.run(2)
+    assert (there.doorbell, there.ringing, bench.header.events) == (0, HYPERVISOR, 1)
+    event = bench.views[Table.EVENT][0]
+    assert (event.cycle, event.kind) == (100, EventKind.DOORBELL)
+    ring_arrives(bench.arrays, event.arg)
+    assert (there.doorbell, there.ringing) == (HYPERVISOR, 0)
+
+
+@pytest.mark.parametrize("first", [{"external": 1}, {"dec": -1}])
+def test_doorbells_come_last(first):
+    bench = Bench([asm.NOP], msr=GUEST, isa=ISA_207, hid4=HID4_LPES0, doorbell=HYPERVISOR | PRIVILEGED)
+    if "dec" in first:
+        bench.mtdec(-1)
+    bench.set(external=first.get("external", 0))
+    bench.look()
+    assert bench.pc == (0x900 if "dec" in first else 0x500)
+    bench.set(msr=GUEST, external=0)
+    bench.mtdec(1000)
+    bench.look()
+    assert bench.pc == 0xA00
+
+
+# ---- The end of a nap: Book III-S, Power-Saving Mode ----
+
+WAKING = {
+    "external": ({"external": 1}, 8),
+    "decrementer": ({}, 6),
+    "privileged doorbell": ({"doorbell": PRIVILEGED}, 5),
+    "hypervisor doorbell": ({"doorbell": HYPERVISOR}, 3),
+}
+
+
+@pytest.mark.parametrize("claim", WAKING)
+@pytest.mark.parametrize("ee", [0, EE])
+def test_what_ends_a_nap_is_a_system_reset_that_tells_the_reason(claim, ee):
+    cause, reason = WAKING[claim]
+    bench = Bench([asm.NAP, asm.NOP], msr=SF | HV | ME | ee, model=Model.POWER8)
+    assert bench.run(1) == Outcome.WAIT
+    bench.set(**cause)
+    if claim == "decrementer":
+        bench.mtdec(-1)
+    bench.look()
+    assert_entered(bench, 0x100, srr0=START + 4, srr1=SF | HV | ME | ee | reason << 18 | 1 << 16, msr=SF | HV | ME)
+    bench.look()
+    assert (bench.pc, bench.cpu.srr0) == (0x100, START + 4)  # once
+
+
+def test_a_stop_that_loses_nothing_goes_on_behind_itself():
+    bench = Bench([asm.STOP, asm.NOP], msr=SF | HV, isa=ISA_300, model=Model.POWER8)
+    assert bench.run(1) == Outcome.WAIT
+    bench.set(external=1)
+    bench.run(1)
+    assert bench.pc == START + 8
+    bench = Bench([asm.STOP, asm.NOP], msr=SF | HV, isa=ISA_300, model=Model.POWER8, psscr=PSSCR_LOSES)
+    bench.run(1)
+    bench.set(external=1)
+    bench.look()
+    assert bench.pc == 0x100
 
 
 # ---- Trace: Trace Interrupt ----

@@ -3,10 +3,10 @@
 import pytest
 
 from hw import asm
-from hw.bench import EE, HV, ME, ROM, SF, START, Bench, assert_entered
+from hw.bench import DEVICE, EE, HV, ME, ROM, SF, START, Bench, assert_entered
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import Model
-from irqvisor.spec.power_isa import CR_EQ, CR_SO, DSISR_PROTECTION, DSISR_STORE, MSR_DR, MSR_RI
+from irqvisor.spec.power_isa import CR_EQ, CR_SO, DSISR_PROTECTION, DSISR_STORE, DSISR_WRONG_STORAGE, MSR_DR, MSR_RI
 
 SIZES = {
     1: (asm.lbarx, asm.stbcx),
@@ -193,3 +193,110 @@ def test_a_store_conditional_to_a_watched_page_is_reported():
     assert bench.run(2) == Outcome.STORED
     assert bench.pcpu.watch_at == bench.base + AT
     assert bench.cpu.cr[0] == CR_EQ
+
+
+# ---- Quadwords: Book I, Load Quadword; Book II, Load Quadword And Reserve Indexed ----
+
+FOUR = 0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF
+
+
+def quad_bench(*program, **registers):
+    """r5 = AT, where FOUR is; r8 and r9 hold another quadword."""
+    bench = Bench(program, model=Model.POWER8, **{"r5": AT, "r8": OLD, "r9": NEW} | registers)
+    bench.poke(AT, FOUR.to_bytes(16, "big"))
+    return bench
+
+
+@pytest.mark.parametrize("load", [asm.lq(6, 0, 5), asm.lqarx(6, 0, 5)])
+def test_a_quadword_is_loaded_into_an_even_and_an_odd_register(load):
+    bench = quad_bench(load)
+    bench.step()
+    assert (bench.r(6), bench.r(7)) == (FOUR >> 64, FOUR & (1 << 64) - 1)
+
+
+def test_a_quadword_is_stored_from_an_even_and_an_odd_register():
+    bench = quad_bench(asm.stq(8, 16, 5))
+    bench.step()
+    assert hex(bench.peek(AT, 32)) == hex(FOUR << 128 | OLD << 64 | NEW)
+
+
+def test_a_quadword_is_stored_conditionally():
+    bench = quad_bench(asm.lqarx(6, 0, 5), asm.stqcx(8, 0, 5), asm.stqcx(6, 0, 5))
+    bench.run(2)
+    assert (bench.peek(AT, 16), bench.cpu.cr[0], bench.cpu.resv) == (OLD << 64 | NEW, CR_EQ, 0)
+    bench.run(1)
+    assert (bench.peek(AT, 16), bench.cpu.cr[0]) == (OLD << 64 | NEW, 0)
+
+
+def test_a_quadword_reservation_is_not_one_of_its_halves():
+    bench = quad_bench(asm.lqarx(6, 0, 5), asm.stdcx(8, 0, 5), asm.ldarx(6, 0, 5), asm.stqcx(8, 0, 5))
+    bench.run(4)
+    assert (bench.peek(AT, 16), bench.cpu.cr[0]) == (FOUR, 0)
+
+
+@pytest.mark.parametrize("address", [AT, AT + 8, AT + 15])
+def test_a_store_to_either_half_loses_a_quadword_reservation(address):
+    bench = quad_bench(asm.lqarx(6, 0, 5), asm.stqcx(8, 0, 5))
+    bench.run(1)
+    bench.write_from_outside(address, 1, 0x5A)
+    bench.run(1)
+    assert bench.cpu.cr[0] == 0
+
+
+QUADS = [asm.lq(6, 0, 5), asm.stq(8, 0, 5), asm.lqarx(6, 0, 5), asm.stqcx(8, 0, 5)]
+
+
+@pytest.mark.parametrize("word", QUADS)
+@pytest.mark.parametrize("offset", [1, 4, 8])
+def test_a_quadword_that_is_not_aligned_raises_an_alignment_interrupt(word, offset):
+    bench = quad_bench(word, r5=AT + offset)
+    bench.step()
+    assert_entered(bench, 0x600, srr0=START, srr1=SF | HV | ME, msr=SF | HV | ME)
+    assert (bench.cpu.dar, bench.cpu.dsisr) == (AT + offset, word >> 16 & 0x3FF)
+    assert (bench.r(6), bench.peek(AT, 16)) == (0, FOUR)
+
+
+@pytest.mark.parametrize("word", QUADS)
+@pytest.mark.parametrize(
+    ("address", "cause"), [(0x8000, DSISR_PROTECTION), (0x7FFF_FFF0, DSISR_PROTECTION), (DEVICE, DSISR_WRONG_STORAGE)]
+)
+def test_a_quadword_outside_memory_or_in_a_device_raises_a_data_storage_interrupt(word, address, cause):
+    bench = quad_bench(word, r5=address)
+    bench.step()
+    storing = word in (QUADS[1], QUADS[3])
+    assert bench.pc == 0x300
+    assert (bench.cpu.dar, bench.cpu.dsisr) == (address, cause | (DSISR_STORE if storing else 0))
+
+
+def test_a_quadword_store_to_a_watched_page_is_reported_and_one_to_code_is_seen():
+    bench = quad_bench(asm.stq(8, 0, 5))
+    bench.watch(AT)
+    assert bench.run(1) == Outcome.STORED
+    assert bench.pcpu.watch_at == bench.base + AT + 8
+    changed = START + 0x40
+    bench = quad_bench(asm.stq(8, 0, 5), asm.b(0x3C), r5=changed, r9=asm.li(3, 7) << 32)
+    bench.put(changed + 8, [asm.li(3, 1), asm.b(-0x4C)])
+    bench.set(nip=changed + 8)
+    bench.run(2)
+    bench.run(1)
+    bench.set(nip=changed + 8)
+    bench.run(1)
+    assert bench.r(3) == 7
+
+
+@SIZED
+def test_a_reservation_in_a_device_raises_a_data_storage_interrupt_of_its_own_kind(size):
+    for word, cause in ((SIZES[size][0](4, 0, 5), 0), (SIZES[size][1](4, 0, 5), DSISR_STORE)):
+        bench = bench_for(word, r5=DEVICE)
+        bench.step()
+        assert (bench.pc, bench.cpu.dsisr) == (0x300, DSISR_WRONG_STORAGE | cause)
+
+
+def test_a_970_describes_the_instruction_in_dsisr():
+    """PowerPC AS Book III, Alignment Interrupt: bits 15:16 are instruction bits 29:30, 17 is 25, 18:21 are 21:24, and
+    22:31 are 6:15."""
+    for word in (asm.lwarx(3, 6, 5), asm.ldarx(31, 6, 5), asm.stwcx(4, 6, 5), asm.stdcx(4, 6, 5), asm.dcbz(6, 5)):
+        bench = Bench([word], r5=DEVICE if word == asm.dcbz(6, 5) else AT, r6=2)
+        bench.step()
+        bits = f"{word:032b}"
+        assert f"{int(bench.cpu.dsisr):032b}" == "0" * 15 + bits[29:31] + bits[25] + bits[21:25] + bits[6:16]

@@ -9,17 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hw import asm
-from hw.bench import EE, HV, MASK64, ME, PAGE, RAM_BYTES, ROM, SF, START, Bench, assert_entered
+from hw.bench import DEVICE, EE, HV, MASK64, ME, PAGE, RAM_BYTES, ROM, SF, START, Bench, assert_entered
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import CODE_STRIDE, Model, Stop, Table
+from irqvisor.hw.state import CODE_STRIDE, ISA_201, ISA_207, Model, Stop, Table
 from irqvisor.spec.power_isa import (
     DSISR_NO_TRANSLATION,
     DSISR_PROTECTION,
     DSISR_STORE,
     HID4_LPES0,
+    HID5_DCBZ32_ILLEGAL,
+    HID5_DCBZ_SIZE,
     ISI_PROTECTION,
     MSR_DR,
     MSR_IR,
+    MSR_PR,
     MSR_RI,
 )
 
@@ -298,6 +301,80 @@ def test_dcbz_reaches_the_last_block_and_not_the_next():
     assert_data_storage_interrupt(bench, dar=TOP + 5, dsisr=DSISR_PROTECTION | DSISR_STORE)
 
 
+@pytest.mark.parametrize(
+    ("isa", "hid5", "word", "size"),
+    [
+        (ISA_201, 0, asm.dcbz(0, 5), 128),
+        (ISA_201, HID5_DCBZ_SIZE, asm.dcbz(0, 5), 32),
+        (ISA_201, HID5_DCBZ_SIZE | HID5_DCBZ32_ILLEGAL, asm.dcbz(0, 5), 32),
+        (ISA_201, HID5_DCBZ_SIZE | HID5_DCBZ32_ILLEGAL, asm.dcbzl(0, 5), 128),
+        (ISA_207, HID5_DCBZ_SIZE, asm.dcbz(0, 5), 128),
+    ],
+)
+def test_a_970_can_be_told_to_clear_32_bytes(isa, hid5, word, size):
+    bench = Bench([word], isa=isa, hid5=hid5, r5=0x30FF)
+    bench.poke(0x3000, b"\xff" * 0x200)
+    bench.step()
+    assert bench.ram[bench.base + 0x3000 : bench.base + 0x3200].tobytes().count(0) == size
+    assert bench.peek(0x3100 - size, size) == 0
+
+
+def test_dcbz_to_a_device_raises_an_alignment_interrupt():
+    """Book II, Data Cache Block set to Zero: the storage is caching-inhibited."""
+    bench = bench_for(asm.dcbz(0, 5), r5=DEVICE + 5)
+    bench.step()
+    assert_entered(bench, 0x600, srr0=START, srr1=SF | HV | ME, msr=SF | HV | ME)
+    assert bench.cpu.dar == DEVICE + 5
+
+
+# ---- Machine checks, where the machine is told to raise them ----
+
+
+@pytest.mark.parametrize("word", [asm.lwz(4, 0, 5), asm.std(4, 0, 5), asm.lwarx(4, 0, 5), asm.lmw(4, 0, 5)])
+def test_hypervisor_software_that_leaves_memory_gets_a_machine_check(word):
+    bench = bench_for(word, r5=TOP)
+    bench.pcpu.machine_checks = 1
+    bench.step()
+    assert_entered(bench, 0x200, srr0=START, srr1=SF | HV | ME, msr=SF | HV)
+    assert bench.cpu.dar == TOP
+
+
+@pytest.mark.parametrize("state", [SF | ME, SF | HV | ME | MSR_PR])
+def test_others_get_a_storage_interrupt_all_the_same(state):
+    bench = bench_for(asm.lwz(4, 0, 5), r5=TOP, msr=state)
+    bench.pcpu.machine_checks = 1
+    bench.step()
+    assert bench.pc == 0x300
+
+
+def test_a_fetch_that_leaves_memory_is_a_machine_check_too():
+    bench = Bench([asm.BCTR], ctr=TOP, model=Model.POWER8)
+    bench.pcpu.machine_checks = 1
+    bench.put(0x200, asm.NOP)
+    bench.run(2)
+    assert_entered(bench, 0x204, srr0=TOP, srr1=SF | HV | ME, msr=SF | HV)
+
+
+@pytest.mark.parametrize("program", [[asm.lwz(4, 0, 5), asm.NOP], [asm.BCTR]])
+def test_a_machine_check_with_me_off_stops_the_processor(program):
+    bench = bench_for(*program, r5=TOP, ctr=TOP, msr=SF | HV)
+    bench.pcpu.machine_checks = 1
+    assert bench.run(5) == Outcome.AGAIN
+    assert bench.views[Table.REQUEST][0].reason == Stop.CHECKSTOP
+    assert bench.pc in (START, TOP)
+    assert bench.run(5) == Outcome.AGAIN
+
+
+def test_storage_interrupts_for_want_of_a_translation_are_counted():
+    bench = bench_for(asm.lwz(4, 0, 5), r5=0x3000, msr=SF | HV | ME | MSR_DR)
+    bench.step()
+    assert bench.pcpu.untranslated == 1
+    bench.set(nip=START, msr=SF | HV | ME | MSR_IR)
+    bench.put(0x400, asm.lwz(4, -8, 0))
+    bench.run(1)
+    assert (bench.pc, bench.pcpu.untranslated) == (0x300, 2)
+
+
 # ---- Code: fetching, crossing, changing ----
 
 
@@ -366,7 +443,7 @@ def test_every_kind_of_store_changes_code(word):
     bench.run(5)
     assert (bench.pc, bench.r(7)) == (target, 1)
     bench.run(1)
-    assert (bench.pc == 0x700) == (word == asm.dcbz(0, 5))
+    assert (bench.pc == 0xE40) == (word == asm.dcbz(0, 5))
     assert bench.r(7) == (1 if word == asm.dcbz(0, 5) else 0x55)
 
 

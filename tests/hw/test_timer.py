@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from hw import asm
 from hw.bench import EE, EXC_ENTRY, HV, ME, SF, START, Bench, assert_entered, unsigned
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import NEVER, Model
-from irqvisor.spec.power_isa import HID0_HDICE, LPCR_HDICE, MSR_RI
+from irqvisor.hw.state import ISA_207, ISA_300, NEVER, Model
+from irqvisor.spec.power_isa import HID0_HDICE, LPCR_HDICE, LPCR_LD, MSR_RI
 
 GUEST = SF | ME | EE | MSR_RI
-DEC, TB, TBU, HDEC = 22, 268, 269, 310
+DEC, TB, TBU, HDEC, LPCR = 22, 268, 269, 310, 318
+TBL, TBU_WRITE, TBU40 = 284, 285, 286
 SLED = [asm.NOP] * 64
 
 
@@ -45,11 +46,36 @@ def test_a_read_in_32_bit_mode_gives_all_64_bits():
     assert bench.r(3) == 0x1_2345_6789
 
 
-@pytest.mark.parametrize("number", [284, 285, 286, TB, TBU])
-def test_writing_the_time_base_changes_nothing(number):
+@pytest.mark.parametrize("number", [TB, TBU])
+def test_the_numbers_that_read_the_time_base_do_not_write_it(number):
     bench = Bench([asm.mtspr(number, 4), asm.mfspr(3, TB)], r4=12345)
     bench.run(2)
     assert bench.r(3) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "expected"),
+    [
+        (TBL, 0x9_8765_4321, 0x1234_5678_8765_4321),
+        (TBU_WRITE, 0x9_8765_4321, 0x8765_4321_9ABC_DEF0),
+        (TBU40, 0x9876_5432_10FE_DCBA, 0x9876_5432_10BC_DEF0),
+    ],
+)
+def test_the_time_base_is_written_by_halves_or_in_its_upper_40_bits_and_counts_on(number, value, expected):
+    bench = Bench([asm.mtspr(number, 4), asm.mfspr(3, TB), asm.mftb(5), asm.mftb(6, TBU)], tb=(1, 3), r4=value)
+    bench.pcpu.now = 3 * 0x0234_5678_9ABC_DEF0 + 1
+    bench.pcpu.tb_offset = 0x1000_0000_0000_0000
+    bench.mtdec(100)
+    bench.run(4)
+    assert (hex(bench.r(3)), hex(bench.r(5)), bench.r(6)) == (hex(expected), hex(expected + 1), expected >> 32)
+
+
+def test_decrementers_do_not_notice_that_the_time_base_is_written():
+    bench = Bench([asm.mtspr(TBU_WRITE, 4), asm.mfspr(3, DEC), asm.mfspr(5, HDEC)], r4=12345)
+    bench.mtdec(100)
+    bench.pcpu.hdec_at, bench.pcpu.hdec_base = 200, 199
+    bench.run(3)
+    assert (bench.r(3), bench.r(5)) == (99, 197)
 
 
 # ---- Decrementer: Decrementer Interrupt ----
@@ -199,6 +225,78 @@ def test_an_hdec_that_is_off_reads_as_far_away():
     assert bench.pcpu.hdec_at == NEVER
     bench.step()
     assert bench.r(3) == 0x7FFF_FFFF
+
+
+def test_an_hdec_exception_ends_by_itself_when_hdec_wraps_round_to_positive_and_comes_again():
+    bench = Bench([*[asm.NOP] * 4, asm.mtmsrd(3, 1), asm.NOP, asm.NOP], msr=SF | HV, r3=EE, hid0=HID0_HDICE)
+    bench.pcpu.hdec_at, bench.pcpu.hdec_base = 0, -(1 << 31) + 2
+    bench.run(6)
+    assert bench.pc == START + 24
+    assert bench.pcpu.hdec_at == (1 << 31) + 3
+    bench.pcpu.now = (1 << 31) + 3
+    bench.look()
+    assert bench.pc == 0x980
+
+
+# ---- Large decrementer: LPCR[LD], Power ISA 3.0 ----
+
+
+def test_a_large_decrementer_has_56_bits_and_reads_sign_extended():
+    program = [asm.mtspr(LPCR, 5), asm.mtspr(DEC, 3), asm.mfspr(4, DEC)]
+    bench = Bench(program, isa=ISA_300, r5=LPCR_LD, r3=0x12C0_0000_0000_0000)
+    bench.run(3)
+    assert hex(bench.r(4)) == hex(0xFFC0_0000_0000_0000 - 1)
+    bench = Bench(program, isa=ISA_300, r5=LPCR_LD, r3=0x1234_5678)
+    bench.run(3)
+    assert bench.r(4) == 0x1234_5677
+
+
+def test_a_large_decrementer_that_has_no_bit_31_set_as_its_sign_does_not_interrupt():
+    bench = Bench([asm.mtspr(DEC, 3), asm.NOP], msr=GUEST, isa=ISA_300, lpcr=LPCR_LD, r3=0x9000_0000)
+    bench.run(2)
+    assert bench.pc == START + 8
+    bench = Bench([asm.mtspr(DEC, 3), asm.NOP], msr=GUEST, isa=ISA_300, lpcr=LPCR_LD, r3=-1)
+    bench.put(0x900, asm.b(0))
+    bench.run(2)
+    assert bench.pc == 0x900
+
+
+def test_a_far_exception_of_a_large_decrementer_comes_at_its_cycle():
+    bench = Bench(SLED, msr=GUEST, isa=ISA_300, lpcr=LPCR_LD, tb=(1, 625))
+    far = (1 << 45) + 10
+    bench.mtdec(far)
+    bench.pcpu.now = 625 * (far + 1) - 3
+    assert first_delayed_instruction(bench) == 3
+
+
+def test_an_exception_whose_cycle_does_not_fit_64_bits_does_not_come_early():
+    bench = Bench(SLED, msr=GUEST, isa=ISA_300, lpcr=LPCR_LD, tb=(33, 20_300))
+    bench.mtdec((1 << 55) - 1)
+    assert 0 < bench.cpu.dec_at < NEVER
+    bench.run(64)
+    assert bench.pc == START + 256
+
+
+def test_a_large_decrementer_that_becomes_a_small_one_interrupts_if_bit_32_is_its_sign_then():
+    program = [asm.mtspr(DEC, 3), asm.mtspr(LPCR, 0), asm.mtmsrd(4, 1), asm.NOP]
+    bench = Bench(program, isa=ISA_300, lpcr=LPCR_LD, r3=0x10_9000_0000, r4=EE)
+    bench.put(0x900, asm.b(0))
+    bench.run(4)
+    assert (bench.pc, bench.cpu.srr0) == (0x900, START + 12)
+
+
+def test_ld_widens_a_decrementer_at_once_and_only_from_3_0_on():
+    for isa, dec in ((ISA_300, 0x0010_0000_9000_0000 - 1), (ISA_207, 0x9000_0000 - 1)):
+        bench = Bench([asm.mtspr(LPCR, 5), asm.mfspr(4, DEC)], isa=isa, r5=LPCR_LD)
+        bench.cpu.dec_base = 0x0010_0000_9000_0000
+        bench.run(2)
+        assert (isa, hex(bench.r(4))) == (isa, hex(dec))
+
+
+def test_hdec_has_56_bits_from_3_0_on():
+    bench = Bench([asm.mtspr(HDEC, 3), asm.mfspr(4, HDEC)], isa=ISA_300, r3=0x00FF_0000_0000_0000)
+    bench.run(2)
+    assert hex(bench.r(4)) == hex(0xFFFF_0000_0000_0000 - 1)
 
 
 def test_no_instruction_begins_at_the_horizon():

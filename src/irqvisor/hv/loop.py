@@ -11,7 +11,7 @@ from irqvisor import trace
 from irqvisor._jit import entry, jit
 from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, scheduler
 from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
-from irqvisor.hw import devices, memory, openpic, timeline
+from irqvisor.hw import devices, doorbell, memory, openpic, timeline
 from irqvisor.hw.interpret import interpret
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
@@ -98,7 +98,7 @@ def skips_softirqs(m, pc):
 def leave(m, p):
     """The way out of the hypervisor: choose who runs, pay for the return, deliver."""
     pc = pcpu(m, p)
-    runs = skips_softirqs(m, pc) or scheduler.reschedule(m, p)
+    runs = scheduler.goes_on(m, pc) or skips_softirqs(m, pc) or scheduler.reschedule(m, p)
     if runs and not accounting.is_hypercall(pc.entry):
         accounting.charge(m, p, header(m).exc_return)
     dispatch.before_entry(m, p)
@@ -153,7 +153,7 @@ def take_doorbell(m, p):
         return
     item = src.tail - 1
     alive = 0 if dispatch.whereabouts(m, s) == Where.NOWHERE else 1
-    posted_at = trace.posting(m, src.posted + item % src.slots).at
+    posted_at = trace.posting(m, src.posted + (item & (src.slots - 1))).at
     trace.consumed(m, s, p, pc.now, item, posted_at, alive, Entry.NONE)
 
 
@@ -175,7 +175,7 @@ def advance(m, p, quota):
             sleep(m, p)
         return 0
     if pc.waiting != 0:
-        if pc.external != 0 or decrementer_due(m, context(m, pc.context), pc.now) <= pc.now:
+        if pc.external | pc.doorbell != 0 or decrementer_due(m, context(m, pc.context), pc.now) <= pc.now:
             pc.waiting = 0
         else:
             sleep(m, p)
@@ -210,6 +210,8 @@ def happen(m, kind, arg, cycle):
         scheduler.kicked(m, arg)
     elif kind == EventKind.PIC_TIMER:
         openpic.timer_expired(m, arg, cycle)
+    elif kind == EventKind.DOORBELL:
+        doorbell.arrive(m, arg)
     elif kind == EventKind.START:
         h.phase = Phase.RUN
         h.started = cycle
@@ -254,7 +256,7 @@ def choose_horizon(m, limit):
                     busy = True
                 wake = min(wake, max(pc.hdec_at, pc.now))
         elif pc.waiting != 0:
-            if pc.external != 0:
+            if pc.external | pc.doorbell != 0:
                 busy = True
             wake = min(wake, max(decrementer_due(m, context(m, pc.context), pc.now), pc.now))
         else:

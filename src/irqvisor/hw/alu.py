@@ -3,9 +3,7 @@
 `alu` is pure: no CR, no XER, no memory. Record forms use the same function, see `carry.record`. Each line is a
 `return`, which keeps type inference linear and lets LLVM make one jump table of the chain.
 
-What the book leaves undefined is decided here, as POWER9-class hardware does it, on every model: `both_halves` for
-mulhw and mulhwu; a 32-bit quotient has a zero high word; a quotient that does not exist is `UNDEFINED_QUOTIENT`, a
-remainder that does not exist `UNDEFINED_REMAINDER`.
+What the book leaves undefined is in `undefined.py`.
 """
 
 from irqvisor._jit import hot, jit
@@ -58,6 +56,7 @@ from irqvisor.hw.ops import (
     SUBF,
     XOR,
 )
+from irqvisor.hw.undefined import UNDEFINED_QUOTIENT, UNDEFINED_REMAINDER, both_halves, word_quotient
 from irqvisor.spec.bits import (
     INT64_MIN,
     LOW32,
@@ -90,15 +89,6 @@ from irqvisor.spec.bits import (
 
 WORD_MIN = 0x80000000
 """The most negative word, as its 32 bits."""
-
-UNDEFINED_QUOTIENT = 0
-UNDEFINED_REMAINDER = 0
-
-
-@hot
-def both_halves(word):
-    """The high word of mulhw and mulhwu is undefined; hardware leaves a copy of the low word."""
-    return sll(word, 32) | low32(word)
 
 
 @hot
@@ -165,7 +155,7 @@ def has_no_quotient(op, x, y):
 def quotient(op, x, y):
     """A quotient that exists (`has_no_quotient`), truncated."""
     if op == DIVW:
-        return low32(divs(sext32(x), sext32(y)))
+        return word_quotient(divs(sext32(x), sext32(y)))
     elif op == DIVWU:
         return divu(low32(x), low32(y))
     elif op == DIVD:
@@ -173,7 +163,7 @@ def quotient(op, x, y):
     elif op == DIVDU:
         return divu(x, y)
     elif op == DIVWE:
-        return low32(divs(sll(x, 32), sext32(y)))
+        return word_quotient(divs(sll(x, 32), sext32(y)))
     elif op == DIVWEU:
         return divu(sll(x, 32), low32(y))
     elif op == DIVDEU:

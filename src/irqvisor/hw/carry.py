@@ -6,7 +6,7 @@ The divides' and multiplies' overflow does not depend on the mode.
 """
 
 from irqvisor._jit import hot, jit
-from irqvisor.hw.alu import UNDEFINED_QUOTIENT, has_no_quotient, quotient
+from irqvisor.hw.alu import has_no_quotient, quotient
 from irqvisor.hw.ops import (
     ADDC,
     ADDCO,
@@ -33,6 +33,7 @@ from irqvisor.hw.ops import (
     SUBFEO,
     SUBFO,
 )
+from irqvisor.hw.undefined import UNDEFINED_QUOTIENT
 from irqvisor.spec.bits import add, i8, mask, mul, mulhs, mulhu, rotl32, rotl64, sext32, sll, srl, ult
 from irqvisor.spec.power_isa import CR_EQ, CR_GT, CR_LT
 

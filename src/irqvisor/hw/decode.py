@@ -10,7 +10,8 @@ mask of a rotation.
 
 Reserved fields are ignored (Power ISA Book I, Reserved Fields and Reserved Values). Invalid forms are illegal, with
 two exceptions that processors execute: lmw with RA in the loaded range, and mtocrf or mfocrf that do not name exactly
-one field (`one_field`). addg6s, cdtbcd, cbcdtd and the atomic memory operations of 3.0 are optional, and left out.
+one field (`undefined.one_field`). addg6s, cdtbcd, cbcdtd and the atomic memory operations of 3.0 are
+optional, and left out.
 """
 
 from enum import IntEnum
@@ -21,13 +22,10 @@ import numpy as np
 from irqvisor._jit import jit
 from irqvisor.hw import ops
 from irqvisor.hw.ops import RC
-from irqvisor.hw.state import Model
-from irqvisor.spec.bits import clz, i8, mask, sext16
+from irqvisor.hw.state import ISA_201, ISA_207, ISA_300
+from irqvisor.hw.undefined import one_field
+from irqvisor.spec.bits import i8, mask, sext16
 from irqvisor.spec.power_isa import BO_CR_TRUE, BO_IGNORE_CR, BO_KEEP_CTR, SPR_TB, SPR_TBU
-
-ISA_201 = int(Model.PPC970)  # PowerPC AS 2.01: the 970
-ISA_207 = int(Model.POWER8)  # Power ISA 2.07B: POWER8
-ISA_300 = ISA_207 + 1  # Power ISA 3.0B: POWER9
 
 NO_REGISTER = 32
 """The register that is always zero."""
@@ -45,6 +43,7 @@ FIELDS = {
     "RC": (6, 31),  # 21:25, also BC
     "FXM": (12, 255),  # 12:19
     "LK": (0, 1),  # 31
+    "S": (11, 1),  # 20
     "L10": (21, 1),
     "L15": (16, 1),
     "L14": (16, 3),  # 14:15
@@ -132,6 +131,7 @@ FORMS = {
     "XL br":       Form("RT",  "RA",    "-",   Immediate.ZERO,        "LK",   Check.NONE),
     "XL bcctr":    Form("RT",  "RA",    "-",   Immediate.ZERO,        "LK",   Check.BCCTR),
     "XL cr":       Form("RT",  "RA",    "RB",  Immediate.ZERO,        "-",    Check.NONE),
+    "XL rfebb":    Form("-",   "-",     "-",   Immediate.ZERO,        "S",    Check.NONE),
     "XL mcrf":     Form("BF",  "BFA",   "-",   Immediate.ZERO,        "-",    Check.NONE),
     "DX":          Form("RT",  "-",     "-",   Immediate.DX,          "-",    Check.NONE),
     "M":           Form("RA",  "RT",    "-",   Immediate.MB_ME,       "RB",   Check.NONE),
@@ -446,7 +446,7 @@ INSTRUCTIONS = _memory() + _overflow() + _floating() + [
     Row("scv",        17,    1, "SC",         ops.SCV, ISA_300),
     Row("rfid",       19,   18, "none",       ops.RFID),
     Row("hrfid",      19,  274, "none",       ops.HRFID),
-    Row("rfebb",      19,  146, "none",       ops.RFEBB, ISA_207),
+    Row("rfebb",      19,  146, "XL rfebb",   ops.RFEBB, ISA_207),
     Row("rfscv",      19,   82, "none",       ops.RFSCV, ISA_300),
     Row("isync",      19,  150, "none",       ops.NOP),
     Row("doze",       19,  402, "none",       ops.DOZE, ISA_207, ISA_207),
@@ -566,6 +566,16 @@ C = np.array([form.c == "RB" for form in FORMS.values()], np.int64)
 X = np.array([(*FIELDS[form.x], form.x == "SH6") for form in FORMS.values()], np.int64)
 IMMEDIATE = np.array([int(form.imm) for form in FORMS.values()])
 CHECK = np.array([int(form.check) for form in FORMS.values()])
+
+
+TWINS = np.array(
+    [
+        *(ops.LBZ, ops.LHBRX, ops.LHABRX, ops.LWBRX, ops.LWABRX, ops.LDBRX, ops.LHZ, ops.LHA, ops.LWZ, ops.LWA, ops.LD),
+        *(ops.STB, ops.STHBRX, ops.STWBRX, ops.STDBRX, ops.STH, ops.STW, ops.STD),
+    ]
+)
+"""What each plain load and store, from LBZ on, does in little-endian mode: it and its byte-reversed twin change
+places."""
 
 
 # ---- Decoding ----
@@ -688,12 +698,6 @@ def variant(word, check, op):
 
 
 @jit
-def one_field(fxm):
-    """mtocrf, mfocrf: the number of the field FXM names. Several bits: the leftmost one; none: field 7."""
-    return clz(fxm | 1) - 56
-
-
-@jit
 def put(d, op, t, a, c, x, imm):
     """Fill a decoded record."""
     d.op = op
@@ -737,3 +741,14 @@ def decode(word, isa, d):
         simplify_branch(d, field(word, 21, 31), field(word, 16, 31))
     elif op == ops.MFTB and d.imm != SPR_TB and d.imm != SPR_TBU:
         put(d, ops.ILLEGAL, 0, NO_REGISTER, NO_REGISTER, 0, 0)
+
+
+@jit
+def exchange(d):
+    """Make a decoded record one of little-endian mode: what it does to memory, it does with the bytes reversed (Power
+    ISA Book I, Byte Ordering). The word itself was fetched with its bytes reversed."""
+    op = i8(d.op)
+    if ops.LBZ <= op < ops.MEM_END:
+        d.op = TWINS[op - ops.LBZ]
+    elif ops.UPDATE_FIRST <= op < ops.UPDATE_END:
+        d.op = TWINS[op - ops.UPDATE_FIRST] + ops.UPDATE_FIRST - ops.LBZ

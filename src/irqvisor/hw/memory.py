@@ -20,8 +20,11 @@ from irqvisor.hw.state import (
     pcpu,
     region,
 )
-from irqvisor.spec.bits import i8
+from irqvisor.spec.bits import bswap16, bswap32, bswap64, i8
+from irqvisor.spec.power_isa import MSR_LE
 
+EA_64 = (1 << 60) - 1
+"""Real mode ignores the top four bits of an effective address."""
 RESERVATION_GRANULE = 128
 """Bytes covered by a reservation on 970 and POWER7 to 9."""
 
@@ -52,6 +55,25 @@ def store_sized(ram, a, size, v):
 
 
 @jit
+def fetch(m, cpu, pc):
+    """The instruction word at an effective address within the window, in the order that MSR[LE] says."""
+    word = load32(m.ram, cpu.win_base + (pc & EA_64))
+    return bswap32(word) if cpu.msr & MSR_LE != 0 else word
+
+
+@jit
+def in_order(cpu, size, value):
+    """A big-endian value of memory as MSR[LE] makes a register of it, and back."""
+    if cpu.msr & MSR_LE == 0 or size == 1:
+        return value
+    if size == 2:
+        return bswap16(value)
+    if size == 4:
+        return bswap32(value)
+    return bswap64(value)
+
+
+@jit
 def find_region(m, cpu, real, size):
     """Index of the region of this partition that holds `size` bytes at a real address, or NOBODY."""
     for k in range(cpu.region, cpu.region + cpu.regions):
@@ -74,6 +96,14 @@ def forget_code(m, a, size):
         entry = i8(codemap(m, word >> (PAGE_SHIFT - 2)).entry) & CODE_PAGE
         if entry != 0:
             m.code[1 + (entry - 1) * CODE_STRIDE + (word & (PAGE_WORDS - 1))].op = 0
+
+
+@jit
+def forget_page(m, page):
+    """Drop all words of a decoded page, by its number in the pool from 1. Own pools only."""
+    first = 1 + (page - 1) * CODE_STRIDE
+    for k in range(first, first + PAGE_WORDS):
+        m.code[k].op = 0
 
 
 @jit

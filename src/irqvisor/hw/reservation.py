@@ -1,4 +1,5 @@
-"""Load-and-reserve, store-conditional (Power ISA Book II, Load and Reserve and Store Conditional Instructions).
+"""Load-and-reserve, store-conditional (Power ISA Book II, Load and Reserve and Store Conditional Instructions), and
+the quadword loads and stores, which are like them in what they demand of an address.
 
 A conditional store succeeds only with a reservation of the same address and size; it ends the reservation either
 way. Reservations are also lost to any interrupt or return from one, to stores of others on the granule, to devices.
@@ -6,12 +7,13 @@ way. Reservations are also lost to any interrupt or return from one, to stores o
 
 from irqvisor._jit import jit
 from irqvisor.hw import ops
-from irqvisor.hw.exceptions import enter
-from irqvisor.hw.memory import load_sized
+from irqvisor.hw.memory import EA_64, in_order, load_sized
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NOBODY, RegionKind, region
-from irqvisor.hw.storage import EA_MASK, absent_cause, data_fault, effective, locate, store_ram
-from irqvisor.spec.power_isa import CR_EQ, DSISR_STORE, VEC_ALIGNMENT
+from irqvisor.hw.storage import absent_cause, alignment, data_fault, effective, locate, store_ram
+from irqvisor.spec.power_isa import CR_EQ, DSISR_STORE, DSISR_WRONG_STORAGE, MSR_LE
+
+QUADWORD = 16
 
 
 @jit
@@ -23,52 +25,108 @@ def reserve_size(op):
         return 8
     if op == ops.LHARX or op == ops.STHCX:
         return 2
-    return 1
+    if op == ops.LBARX or op == ops.STBCX:
+        return 1
+    return QUADWORD
 
 
 @jit
-def misaligned(m, p, cpu, ea):
-    """Alignment interrupt."""
-    cpu.dar = ea
-    cpu.dsisr = 0
-    enter(m, p, cpu, VEC_ALIGNMENT, 0)
-    return Outcome.DONE
+def storage_at(m, cpu, ea, size, storing):
+    """Where an aligned access goes: (RAM offset, 0), or (NOBODY, the cause of a storage interrupt): nothing is there,
+    or a device, whose storage is caching-inhibited."""
+    k = locate(m, cpu, ea, size)
+    direction = DSISR_STORE if storing else 0
+    if k == NOBODY:
+        return NOBODY, absent_cause(cpu) | direction
+    r = region(m, k)
+    if r.kind > RegionKind.ROM:
+        return NOBODY, DSISR_WRONG_STORAGE | direction
+    if r.kind == RegionKind.ROM and storing:
+        return NOBODY, absent_cause(cpu) | direction
+    return r.ram + (ea & EA_64) - r.start, 0
+
+
+@jit
+def load_both(m, cpu, a, t):
+    """A quadword into registers t and t+1: in big-endian mode the first doubleword into the even one."""
+    first = in_order(cpu, 8, load_sized(m.ram, a, 8))
+    second = in_order(cpu, 8, load_sized(m.ram, a + 8, 8))
+    little = cpu.msr & MSR_LE != 0
+    cpu.gpr[t] = second if little else first
+    cpu.gpr[t + 1] = first if little else second
+
+
+@jit
+def store_both(m, p, cpu, a, t):
+    """Registers t and t+1 to a quadword. It lies in one page: if the second half asks for anything, the first did."""
+    little = cpu.msr & MSR_LE != 0
+    first = cpu.gpr[t + 1] if little else cpu.gpr[t]
+    second = cpu.gpr[t] if little else cpu.gpr[t + 1]
+    outcome = store_ram(m, p, a, 8, in_order(cpu, 8, first))
+    if outcome == Outcome.AGAIN:
+        return outcome
+    other = store_ram(m, p, a + 8, 8, in_order(cpu, 8, second))
+    return outcome if other == Outcome.DONE else other
+
+
+@jit
+def quadword(m, p, cpu, op, t, address):
+    """lq, stq."""
+    ea = effective(cpu, address)
+    if ea & (QUADWORD - 1) != 0:
+        return alignment(m, p, cpu, ea)
+    a, cause = storage_at(m, cpu, ea, QUADWORD, op == ops.STQ)
+    if cause != 0:
+        return data_fault(m, p, cpu, ea, cause)
+    outcome = Outcome.DONE
+    if op == ops.LQ:
+        load_both(m, cpu, a, t)
+    else:
+        outcome = store_both(m, p, cpu, a, t)
+        if outcome == Outcome.AGAIN:
+            return outcome
+    cpu.nip += 4
+    return outcome
 
 
 @jit
 def load_reserve(m, p, cpu, op, t, address):
-    """lbarx, lharx, lwarx, ldarx."""
+    """lbarx, lharx, lwarx, ldarx, lqarx."""
     ea = effective(cpu, address)
     size = reserve_size(op)
     if ea & (size - 1) != 0:
-        return misaligned(m, p, cpu, ea)
-    k = locate(m, cpu, ea, size)
-    if k == NOBODY or region(m, k).kind > RegionKind.ROM:
-        return data_fault(m, p, cpu, ea, absent_cause(cpu))
-    r = region(m, k)
+        return alignment(m, p, cpu, ea)
+    a, cause = storage_at(m, cpu, ea, size, False)
+    if cause != 0:
+        return data_fault(m, p, cpu, ea, cause)
     cpu.resv = size
     cpu.resv_addr = ea
-    cpu.resv_ram = r.ram + (ea & EA_MASK) - r.start
-    cpu.gpr[t] = load_sized(m.ram, cpu.resv_ram, size)
+    cpu.resv_ram = a
+    if size == QUADWORD:
+        load_both(m, cpu, a, t)
+    else:
+        cpu.gpr[t] = in_order(cpu, size, load_sized(m.ram, a, size))
     cpu.nip += 4
     return Outcome.DONE
 
 
 @jit
 def store_conditional(m, p, cpu, op, t, address):
-    """stbcx., sthcx., stwcx., stdcx."""
+    """stbcx., sthcx., stwcx., stdcx., stqcx."""
     ea = effective(cpu, address)
     size = reserve_size(op)
     if ea & (size - 1) != 0:
-        return misaligned(m, p, cpu, ea)
-    k = locate(m, cpu, ea, size)
-    if k == NOBODY or region(m, k).kind != RegionKind.RAM:
-        return data_fault(m, p, cpu, ea, absent_cause(cpu) | DSISR_STORE)
+        return alignment(m, p, cpu, ea)
+    a, cause = storage_at(m, cpu, ea, size, True)
+    if cause != 0:
+        return data_fault(m, p, cpu, ea, cause)
     outcome = Outcome.DONE
     success = cpu.resv == size and cpu.resv_addr == ea
     if success:
-        r = region(m, k)
-        outcome = store_ram(m, p, r.ram + (ea & EA_MASK) - r.start, size, cpu.gpr[t])
+        if size == QUADWORD:
+            outcome = store_both(m, p, cpu, a, t)
+        else:
+            outcome = store_ram(m, p, a, size, in_order(cpu, size, cpu.gpr[t]))
         if outcome == Outcome.AGAIN:
             return outcome
     cpu.resv = 0

@@ -6,31 +6,57 @@ Registers with a function have a field of their own in the context; the others o
 
 import numpy as np
 
-from irqvisor._jit import jit
-from irqvisor.hw.exceptions import Model
+from irqvisor._jit import hot, jit
+from irqvisor.hw.doorbell import PRIVILEGED
 from irqvisor.hw.ops import MTSPR
-from irqvisor.hw.state import CONTEXT, NEVER, pcpu
-from irqvisor.hw.timer import cycle_of, decrementer, set_decrementer, timebase
-from irqvisor.spec.bits import i8, sext32, srl
+from irqvisor.hw.state import CONTEXT, ISA_201, ISA_207, ISA_300, Model, pcpu
+from irqvisor.hw.timer import (
+    decrementer,
+    hypervisor_decrementer,
+    set_decrementer,
+    set_hypervisor_decrementer,
+    set_timebase,
+    timebase,
+)
+from irqvisor.hw.undefined import XER_KEPT_LOW
+from irqvisor.spec.bits import add, i8, srl, sub
 from irqvisor.spec.power_isa import (
     CAUSE_ILLEGAL,
     CAUSE_PRIVILEGED,
+    FACILITY_DSCR,
+    FACILITY_EBB,
+    FACILITY_TAR,
+    FACILITY_TM,
+    FSCR_DSCR,
+    FSCR_EBB,
+    FSCR_TAR,
+    LPCR_LD,
+    LPCR_SINCE_300,
     MSR_HV,
     MSR_PR,
+    MSR_TM,
     PVR_970,
     PVR_POWER8,
+    PVR_POWER9,
     SPR_AMR,
     SPR_AMR_USER,
+    SPR_BESCR,
+    SPR_BESCRS,
     SPR_CFAR,
     SPR_CTR,
     SPR_CTRL_READ,
     SPR_CTRL_WRITE,
     SPR_DAR,
     SPR_DEC,
+    SPR_DPDES,
     SPR_DSCR,
     SPR_DSCR_USER,
     SPR_DSISR,
+    SPR_EBBRR,
+    SPR_FSCR,
     SPR_HDEC,
+    SPR_HEIR,
+    SPR_HFSCR,
     SPR_HID0,
     SPR_HID1,
     SPR_HID4,
@@ -47,9 +73,12 @@ from irqvisor.spec.power_isa import (
     SPR_NOOP_LAST,
     SPR_PIR,
     SPR_PRIVILEGED,
+    SPR_PSSCR,
+    SPR_PURR,
     SPR_PVR,
     SPR_SPRG0,
     SPR_SPRG3_USER,
+    SPR_SPURR,
     SPR_SRR0,
     SPR_SRR1,
     SPR_TAR,
@@ -58,7 +87,10 @@ from irqvisor.spec.power_isa import (
     SPR_TBU,
     SPR_TBU40,
     SPR_TBU_WRITE,
+    SPR_TEXASR,
+    SPR_TFHAR,
     SPR_USER_PMU,
+    SPR_VTB,
     SPR_XER,
 )
 
@@ -67,27 +99,41 @@ USER, SUPER, HYPER, READ_USER, READ_SUPER = 1, 2, 3, 4, 5
 
 NOT_STORED = 255
 
+REGISTERS = (
+    # numbers, access class, first and last architecture level that has them
+    ((1, 8, 9, 256), USER, ISA_201, ISA_300),
+    ((3, 13, 128, 129, 130, 800, 801, 802, 803, 804, 805, 806, 815, 896, 898), USER, ISA_207, ISA_300),
+    ((18, 19, 22, 26, 27, 29, 152, 272, 273, 274, 275), SUPER, ISA_201, ISA_300),
+    ((786, 787, 788, 789, 790, 791, 792, 795, 796, 797, 798), SUPER, ISA_201, ISA_300),
+    ((793, 794), SUPER, ISA_201, ISA_201),
+    ((17, 28, 61, 153, 157, 159, 785), SUPER, ISA_207, ISA_300),
+    ((48, 823), SUPER, ISA_300, ISA_300),
+    ((25, 284, 285, 286, 304, 305, 310, 314, 315, 1008, 1009, 1013, 1015), HYPER, ISA_201, ISA_300),
+    ((280, 311, 1012, 1014), HYPER, ISA_201, ISA_201),
+    ((180, 186, 187, 188, 190, 306, 307, 312, 313, 318, 319, 336, 337, 338, 339, 349), HYPER, ISA_207, ISA_300),
+    ((464, 855), HYPER, ISA_300, ISA_300),
+    ((136, 259, 268, 269, 770, 771, 772, 773, 774, 775, 776, 779, 780, 781, 782), READ_USER, ISA_201, ISA_300),
+    ((777, 778), READ_USER, ISA_201, ISA_201),
+    ((769,), READ_USER, ISA_207, ISA_300),
+    ((287, 1023), READ_SUPER, ISA_201, ISA_300),
+    ((176, 308, 309, 446, 848, 849), READ_SUPER, ISA_207, ISA_300),
+)
+
 
 def _access_table():
-    access = np.zeros(1024, np.uint8)
-    for numbers, kind in (
-        ((1, 3, 8, 9, 13, 128, 129, 130, 256, 800, 801, 802, 803, 804, 805, 806, 815, 896, 898), USER),
-        ((17, 18, 19, 22, 26, 27, 28, 29, 48, 61, 152, 153, 157, 159, 272, 273, 274, 275), SUPER),
-        ((785, 786, 787, 788, 789, 790, 791, 792, 795, 796, 797, 798, 823), SUPER),
-        ((25, 180, 186, 187, 188, 190, 280, 284, 285, 286, 304, 305, 306, 307, 310, 311, 312, 313, 314, 315), HYPER),
-        ((318, 319, 336, 337, 338, 339, 349, 464, 855, 1008, 1009, 1012, 1013, 1014, 1015), HYPER),
-        ((136, 259, 268, 269, 769, 770, 771, 772, 773, 774, 775, 776, 779, 780, 781, 782), READ_USER),
-        ((176, 287, 308, 309, 446, 848, 849, 1023), READ_SUPER),
-    ):
-        access[list(numbers)] = kind
+    """The access class of each number at each level; 0: no such register."""
+    access = np.zeros((ISA_300 + 1, 1024), np.uint8)
+    for numbers, kind, since, until in REGISTERS:
+        access[since : until + 1, list(numbers)] = kind
     return access
 
 
 ACCESS = _access_table()
+EXISTS = ACCESS.any(axis=0)
 
 
 PROBLEM_STATE_NAMES = {SPR_CTRL_READ: SPR_CTRL_WRITE, SPR_DSCR_USER: SPR_DSCR, SPR_AMR_USER: SPR_AMR} | {
-    number - SPR_USER_PMU: number for number in range(SPR_MMCR2, SPR_MMCR1 + 1) if ACCESS[number] != 0
+    number - SPR_USER_PMU: number for number in range(SPR_MMCR2, SPR_MMCR1 + 1) if EXISTS[number]
 }
 """Registers that have a second number for problem state."""
 
@@ -95,11 +141,11 @@ PROBLEM_STATE_NAMES = {SPR_CTRL_READ: SPR_CTRL_WRITE, SPR_DSCR_USER: SPR_DSCR, S
 def _storage_table():
     """Places of the registers that only store."""
     place = np.full(1024, NOT_STORED, np.uint8)
-    functional = {1, 8, 9, 18, 19, 22, 26, 27, 28, 136, 259, 268, 269, 272, 273, 274, 275, 284, 285, 286, 287}
+    functional = {1, 8, 9, 18, 19, 22, 26, 27, 28, 136, 176, 259, 268, 269, 272, 273, 274, 275, 284, 285, 286, 287}
     functional |= {304, 305, 310, 311, 314, 315, 318, 815, 1008, 1009, 1012, 1014, 1023}
     free = 0
     for number in range(1024):
-        if ACCESS[number] != 0 and number not in functional | set(PROBLEM_STATE_NAMES):
+        if EXISTS[number] and number not in functional | set(PROBLEM_STATE_NAMES):
             place[number] = free
             free += 1
     assert free <= CONTEXT["spr"].shape[0]
@@ -109,10 +155,22 @@ def _storage_table():
 
 
 STORAGE = _storage_table()
+FSCR = int(STORAGE[SPR_FSCR])
+HEIR = int(STORAGE[SPR_HEIR])
+BESCR = int(STORAGE[SPR_BESCR])
+EBBRR = int(STORAGE[SPR_EBBRR])
+HFSCR = int(STORAGE[SPR_HFSCR])
+PSSCR = int(STORAGE[SPR_PSSCR])
+"""Places in ``context.spr`` of registers that instructions and interrupts use."""
 
 
-@jit
-def quick_move(cpu, op, t, number):
+ABSENT = -1
+REFUSED = -256
+"""What `spr_access` returns beside causes: a no-op; less the reason, a facility that is not available."""
+
+
+@hot
+def quick_move(cpu, op, t, number, isa):
     """mfspr and mtspr of the registers that every function and every interrupt handler saves, without leaving the
     run loop; False for all others, and for privileged ones in problem state."""
     g = cpu.gpr
@@ -139,7 +197,7 @@ def quick_move(cpu, op, t, number):
     elif number == SPR_CTR:
         g[t] = cpu.ctr
     elif number == SPR_XER:
-        g[t] = read_xer(cpu)
+        g[t] = read_xer(cpu, isa)
     elif cpu.msr & MSR_PR != 0:
         return False
     elif number == SPR_SRR0:
@@ -154,32 +212,50 @@ def quick_move(cpu, op, t, number):
 
 
 @jit
+def refusal(cpu, number):
+    """Whether a facility that is off keeps this register from problem state: `REFUSED` less its reason, else 0. The
+    registers of transactional memory need MSR[TM] in every state."""
+    if SPR_TFHAR <= number <= SPR_TEXASR:
+        return 0 if cpu.msr & MSR_TM != 0 else REFUSED - FACILITY_TM
+    if cpu.msr & MSR_PR != 0:
+        if number == SPR_TAR and cpu.spr[FSCR] & FSCR_TAR == 0:
+            return REFUSED - FACILITY_TAR
+        if number == SPR_DSCR_USER and cpu.spr[FSCR] & FSCR_DSCR == 0:
+            return REFUSED - FACILITY_DSCR
+        if SPR_BESCRS <= number <= SPR_BESCR and cpu.spr[FSCR] & FSCR_EBB == 0:
+            return REFUSED - FACILITY_EBB
+    return 0
+
+
+@jit
 def spr_access(m, p, cpu, number, writing):
-    """0: go on. -1: a no-op. Else the program-interrupt cause that this access raises."""
-    kind = i8(ACCESS[number])
+    """0: go on. `ABSENT`: a no-op. Positive: the program-interrupt cause that this access raises. `REFUSED` or less:
+    the facility is not available."""
+    kind = i8(ACCESS[pcpu(m, p).isa, number])
     if SPR_NOOP_FIRST <= number <= SPR_NOOP_LAST:
-        return -1
+        return ABSENT
     user = cpu.msr & MSR_PR != 0
     if user:
         if number & SPR_PRIVILEGED != 0:
             return CAUSE_PRIVILEGED
         if kind == USER or (kind == READ_USER and writing == 0):
-            return 0
+            return refusal(cpu, number)
         return CAUSE_ILLEGAL
     if kind == 0:
         if number == 0 or (writing == 0 and 4 <= number <= 6):
             return CAUSE_ILLEGAL
-        return -1
+        return ABSENT
     hypervisor = cpu.msr & MSR_HV != 0
     if (kind == HYPER or (kind >= READ_USER and writing != 0)) and not hypervisor:
         return CAUSE_PRIVILEGED
-    return 0
+    return refusal(cpu, number)
 
 
 @jit
-def read_xer(cpu):
-    """XER from its parts."""
-    return (i8(cpu.so) << 31) | (i8(cpu.ov) << 30) | (i8(cpu.ca) << 29) | i8(cpu.xer_low)
+def read_xer(cpu, isa):
+    """XER from its parts. OV32 and CA32 are kept at every level; earlier ones do not show them."""
+    word = (i8(cpu.so) << 31) | (i8(cpu.ov) << 30) | (i8(cpu.ca) << 29) | i8(cpu.xer_low)
+    return word | (i8(cpu.ov32) << 19) | (i8(cpu.ca32) << 18) if isa == ISA_300 else word
 
 
 @jit
@@ -188,32 +264,39 @@ def write_xer(cpu, value):
     cpu.so = (value >> 31) & 1
     cpu.ov = (value >> 30) & 1
     cpu.ca = (value >> 29) & 1
-    cpu.ov32 = 0
-    cpu.ca32 = 0
-    cpu.xer_low = value & 0x7F
+    cpu.ov32 = (value >> 19) & 1
+    cpu.ca32 = (value >> 18) & 1
+    cpu.xer_low = value & XER_KEPT_LOW
 
 
 @jit
 def read_time(m, p, cpu, number):
-    """Time registers; the decrementer reads as 32 bits, zero-extended."""
-    now = pcpu(m, p).now
+    """Time registers; decrementers of 32 bits read zero-extended, larger ones sign-extended."""
+    pc = pcpu(m, p)
     if number == SPR_TB:
-        return timebase(m, now)
+        return add(timebase(m, pc.now), pc.tb_offset)
     if number == SPR_TBU:
-        return srl(timebase(m, now), 32)
+        return srl(add(timebase(m, pc.now), pc.tb_offset), 32)
     if number == SPR_DEC:
-        return decrementer(m, cpu, now) & 0xFFFFFFFF
-    at = pcpu(m, p).hdec_at
-    if at >= NEVER:
-        return 0x7FFFFFFF
-    return (timebase(m, at) - 1 - timebase(m, now)) & 0xFFFFFFFF
+        left = decrementer(m, cpu, pc.now)
+        return left if cpu.lpcr & LPCR_LD != 0 else left & 0xFFFFFFFF
+    left = hypervisor_decrementer(m, pc)
+    return left if pc.isa == ISA_300 else left & 0xFFFFFFFF
+
+
+@jit
+def version(pc):
+    """PVR, by the model; a POWER8 whose level is 3.0 says that it is a POWER9."""
+    if pc.model == Model.PPC970:
+        return PVR_970
+    return PVR_POWER9 if pc.isa == ISA_300 else PVR_POWER8
 
 
 @jit
 def read_control(m, p, cpu, number):
     """Registers that configure the processor or tell what it is."""
     if number == SPR_PVR:
-        return PVR_970 if pcpu(m, p).model == Model.PPC970 else PVR_POWER8
+        return version(pcpu(m, p))
     if number == SPR_PIR:
         return cpu.pir
     if number == SPR_LPCR:
@@ -252,8 +335,12 @@ def read_spr(m, p, cpu, number):
         return cpu.tar
     if number == SPR_CFAR:
         return cpu.cfar
+    if number == SPR_PURR or number == SPR_SPURR or number == SPR_VTB:
+        return add(cpu.spr[i8(STORAGE[number])], timebase(m, pcpu(m, p).now))
     if i8(STORAGE[number]) < 64:
         return cpu.spr[i8(STORAGE[number])]
+    if number == SPR_DPDES:
+        return pcpu(m, p).doorbell & PRIVILEGED
     return read_control(m, p, cpu, number)
 
 
@@ -261,7 +348,8 @@ def read_spr(m, p, cpu, number):
 def write_control(m, p, cpu, number, value):
     """Registers that configure the processor."""
     if number == SPR_LPCR:
-        cpu.lpcr = value
+        cpu.lpcr = value if pcpu(m, p).isa == ISA_300 else value & ~LPCR_SINCE_300
+        cpu.dec_at = pcpu(m, p).now  # LD may have changed what DEC holds
     elif number == SPR_HID0:
         cpu.hid0 = value
     elif number == SPR_HID1:
@@ -279,13 +367,15 @@ def write_control(m, p, cpu, number, value):
     elif number == SPR_HSPRG0 or number == SPR_HSPRG0 + 1:
         cpu.hsprg[number - SPR_HSPRG0] = value
     elif number == SPR_HDEC:
+        set_hypervisor_decrementer(m, pcpu(m, p), value)
+    elif number == SPR_DPDES:
         pc = pcpu(m, p)
-        pc.hdec_at = cycle_of(m, timebase(m, pc.now) + sext32(value) + 1)
+        pc.doorbell = (pc.doorbell & ~PRIVILEGED) | (value & PRIVILEGED)
 
 
 @jit
 def write_spr(m, p, cpu, number, value):
-    """Write an SPR that may be written and is not one of `quick_move`'s. Writes to the time base change nothing."""
+    """Write an SPR that may be written and is not one of `quick_move`'s."""
     if number == SPR_DEC:
         set_decrementer(m, cpu, pcpu(m, p).now, value)
     elif number == SPR_DAR:
@@ -297,7 +387,9 @@ def write_spr(m, p, cpu, number, value):
     elif number == SPR_CFAR:
         cpu.cfar = value
     elif number == SPR_TBL_WRITE or number == SPR_TBU_WRITE or number == SPR_TBU40:
-        return
+        set_timebase(m, pcpu(m, p), number, value)
+    elif number == SPR_PURR or number == SPR_SPURR or number == SPR_VTB:
+        cpu.spr[i8(STORAGE[number])] = sub(value, timebase(m, pcpu(m, p).now))
     elif i8(STORAGE[number]) < 64:
         cpu.spr[i8(STORAGE[number])] = value
     else:

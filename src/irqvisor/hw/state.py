@@ -101,7 +101,7 @@ CONTEXT = np.dtype(
         ("ca", "u1"),
         ("ov32", "u1"),
         ("ca32", "u1"),
-        ("xer_low", "u1"),  # XER[57:63], the string length
+        ("xer_low", "u4"),  # XER[46:63]: reserved bits, then the string length
     ],
     align=True,
 )
@@ -114,11 +114,23 @@ PCPU = np.dtype(
         ("waiting", "i8"),  # 1: the context sleeps in MSR[POW] or nap until an interrupt is pending
         ("external", "i8"),  # level of the external interrupt input, driven by the controller
         ("hdec_at", "i8"),  # cycle at which HDEC passes zero; NEVER when it is off
+        ("hdec_base", "i8"),  # bare metal: HDEC = hdec_base - ticks, like DEC
+        ("tb_offset", "i8"),  # time base = ticks + this: what software has written to it
         ("model", "i8"),  # Model
+        ("isa", "i8"),  # architecture level: ISA_201, ISA_207 or ISA_300
         ("hypervisor", "i8"),  # 1: a hypervisor owns HV=1 on this machine; 0: software here is bare-metal
         ("watch_at", "i8"),  # RAM offset of a store that the hypervisor asked to see, then what it changed
         ("watch_old", "i8"),
         ("watch_new", "i8"),
+        (
+            "machine_checks",
+            "i8",
+        ),  # 1: outside memory, hypervisor software gets a machine check; 0: a storage interrupt
+        ("untranslated", "i8"),  # storage interrupts so far because MSR[IR] or MSR[DR] was on: nothing translates
+        ("napping", "i8"),  # 1: what ends the sleep is a system reset interrupt
+        ("doorbell", "i8"),  # doorbell exceptions of msgsndp and msgsnd, see hw/doorbell.py
+        ("ringing", "i8"),  # and those under way from another pCPU
+        ("random", "i8"),  # state of darn
         ("entry", "i8"),  # hv: why the hypervisor was entered last, see hv/state.py Entry
         ("serial", "i8"),  # hv: entries so far
         ("loaded", "i8"),  # hv: the vCPU whose state is loaded, running or not; round robin goes on from it
@@ -148,7 +160,7 @@ SOURCE = np.dtype(
         ("context", "i8"),  # owner: the context whose memory holds the ring
         ("lpid", "i8"),  # the only partition that may use the doorbell
         ("ring", "i8"),  # RAM offset of the ring: u64 head, u64 unused, then `slots` u64 items
-        ("slots", "i8"),
+        ("slots", "i8"),  # a power of two
         ("head", "i8"),  # items ever posted
         ("tail", "i8"),  # items ever consumed, as told by the doorbell
         ("period", "i8"),  # periodic, burst: cycles between items; Poisson: mean
@@ -181,7 +193,7 @@ EVENT = np.dtype(
     align=True,
 )
 
-CODEMAP = np.dtype([("entry", "i4")], align=True)  # per 4 KiB RAM page: 0, or code page + 1; WATCHED and CLEAN bits
+CODEMAP = np.dtype([("entry", "i4")], align=True)  # per 4 KiB RAM page: 0, or code page + 1, and the bits below
 
 REQUEST = np.dtype(
     [
@@ -228,7 +240,9 @@ CODE_STRIDE = PAGE_WORDS + 1
 
 WATCHED = 1 << 30
 """In the code map: the hypervisor wants to see stores to this page."""
-CLEAN = 1 << 29
+LITTLE = 1 << 29
+"""In the code map: the words of this page were decoded in little-endian mode."""
+CLEAN = 1 << 28
 """In the code map: forks share this page until one of them writes it (ram.py)."""
 CODE_PAGE = CLEAN - 1
 
@@ -238,6 +252,18 @@ class Model(IntEnum):
 
     PPC970 = 0
     POWER8 = 1
+
+
+ISA_201 = 0
+"""PowerPC AS 2.01: the 970."""
+ISA_207 = 1
+"""Power ISA 2.07B: POWER8."""
+ISA_300 = 2
+"""Power ISA 3.0B: POWER9."""
+LEVELS = {"2.01": ISA_201, "2.07": ISA_207, "3.0": ISA_300}
+"""Architecture levels by the name of their book."""
+LEVEL_OF = {Model.PPC970: ISA_201, Model.POWER8: ISA_207}
+"""The level of each model, unless somebody chooses another: what is an instruction, a register, an MSR bit."""
 
 
 class Phase(IntEnum):
@@ -280,6 +306,7 @@ class EventKind(IntEnum):
     ARRIVE = 3  # arg: source; an item arrives
     KICK = 4  # arg: pCPU; a physical IPI arrives
     PIC_TIMER = 5  # arg: timer of the interrupt controller
+    DOORBELL = 6  # arg: see hw/doorbell.py; a doorbell of another pCPU arrives
 
 
 class Stop(IntEnum):
@@ -295,3 +322,5 @@ class Stop(IntEnum):
     DEADLOCK = 7  # nothing will ever happen again
     PANIC = 8  # an invariant of irqvisor broke
     LOG = 9  # the event log is nearly full; take its records and go on
+    ATTENTION = 10  # attn: a guest stopped its processor
+    CHECKSTOP = 11  # a machine check with MSR[ME]=0

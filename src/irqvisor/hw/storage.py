@@ -9,9 +9,12 @@ import numpy as np
 
 from irqvisor._jit import jit
 from irqvisor.hw import devices, openpic
-from irqvisor.hw.exceptions import enter
+from irqvisor.hw.decode import TWINS
+from irqvisor.hw.exceptions import checks_machine, enter, is_hypervisor, machine_check, program
 from irqvisor.hw.memory import (
+    EA_64,
     disturbs,
+    fetch,
     find_region,
     forget_code,
     load64,
@@ -22,22 +25,34 @@ from irqvisor.hw.memory import (
 )
 from irqvisor.hw.ops import (
     LBZ,
+    LBZCIX,
+    LD,
     LDBRX,
     LHA,
+    LHABRX,
     LHBRX,
+    LHZ,
     LWA,
+    LWABRX,
     LWBRX,
+    LWZ,
     MEM_END,
+    STB,
+    STD,
     STDBRX,
+    STH,
     STHBRX,
     STORE_FIRST,
+    STW,
     STWBRX,
+    UPDATE_END,
     UPDATE_FIRST,
 )
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import (
     CLEAN,
     CODE_PAGE,
+    ISA_201,
     NOBODY,
     WATCHED,
     RegionKind,
@@ -51,25 +66,47 @@ from irqvisor.hw.state import (
 )
 from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, sext16, sext32
 from irqvisor.spec.power_isa import (
+    CAUSE_PRIVILEGED,
     DSISR_NO_TRANSLATION,
     DSISR_PROTECTION,
     DSISR_STORE,
     MSR_DR,
+    MSR_LE,
     MSR_SF,
+    VEC_ALIGNMENT,
     VEC_DATA_STORAGE,
 )
 
-EA_MASK = (1 << 60) - 1
-SIZES = np.array([1, 2, 2, 4, 4, 8, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8], np.int64)
+CACHE_INHIBITED = np.array([LBZ, LHZ, LWZ, LD, STB, STH, STW, STD])
+"""What lbzcix to stdcix do to memory, in their order."""
+SIZES = np.array([1, 2, 2, 4, 4, 8, 2, 2, 4, 4, 8, 1, 2, 4, 8, 2, 4, 8], np.int64)
 """Bytes of each plain load and store, in the order of their operation ids from LBZ on."""
 
 
 @jit
 def data_fault(m, p, cpu, ea, cause):
-    """Data storage interrupt: DAR, DSISR and vector 0x300."""
+    """Data storage interrupt: DAR, DSISR and vector 0x300. Where the machine says so, a machine check instead."""
+    pc = pcpu(m, p)
     cpu.dar = ea
+    if cpu.msr & MSR_DR != 0:
+        pc.untranslated += 1
+    elif cause & DSISR_PROTECTION != 0 and checks_machine(pc, cpu):
+        return Outcome.DONE if machine_check(m, p, cpu) else Outcome.AGAIN
     cpu.dsisr = cause
     enter(m, p, cpu, VEC_DATA_STORAGE, 0)
+    return Outcome.DONE
+
+
+@jit
+def alignment(m, p, cpu, ea):
+    """Alignment interrupt. DSISR describes the instruction: on a 970 in full, for the X-form, which is all that raises
+    one there (PowerPC AS Book III, Alignment Interrupt); later it is undefined."""
+    word = fetch(m, cpu, cpu.nip)
+    cpu.dar = ea
+    cpu.dsisr = (word >> 16) & 0x3FF
+    if pcpu(m, p).isa == ISA_201:
+        cpu.dsisr |= ((word >> 1) & 3) << 15 | ((word >> 6) & 1) << 14 | ((word >> 7) & 15) << 10
+    enter(m, p, cpu, VEC_ALIGNMENT, 0)
     return Outcome.DONE
 
 
@@ -84,7 +121,7 @@ def locate(m, cpu, ea, size):
     """The region that answers `size` bytes at an effective address, or NOBODY."""
     if cpu.msr & MSR_DR != 0:
         return NOBODY
-    return find_region(m, cpu, ea & EA_MASK, size)
+    return find_region(m, cpu, ea & EA_64, size)
 
 
 @jit
@@ -130,6 +167,10 @@ def convert(op, value):
         return bswap32(value)
     if op == LDBRX:
         return bswap64(value)
+    if op == LHABRX:
+        return sext16(bswap16(value))
+    if op == LWABRX:
+        return sext32(bswap32(value))
     return value
 
 
@@ -147,8 +188,14 @@ def reverse(op, value):
 
 @jit
 def data_access(m, p, cpu, d):
-    """Execute a plain or update load or store that is not ordinary RAM."""
+    """Execute a load or store that is not of plain RAM, or lbzcix to stdcix, which are the hypervisor's."""
     op = i8(d.op)
+    if op >= UPDATE_END:
+        if not is_hypervisor(cpu):
+            return program(m, p, cpu, CAUSE_PRIVILEGED)
+        op = i8(CACHE_INHIBITED[op - LBZCIX])
+        if cpu.msr & MSR_LE != 0:
+            op = i8(TWINS[op - LBZ])
     update = op >= MEM_END
     if update:
         op = op - UPDATE_FIRST + LBZ
@@ -160,14 +207,14 @@ def data_access(m, p, cpu, d):
     if op < STORE_FIRST:
         if k == NOBODY:
             return data_fault(m, p, cpu, ea, absent_cause(cpu))
-        outcome, value = load_region(m, p, cpu, k, ea & EA_MASK, size)
+        outcome, value = load_region(m, p, cpu, k, ea & EA_64, size)
         if outcome == Outcome.ABSENT:  # nothing answers to a load of that size there
             return data_fault(m, p, cpu, ea, absent_cause(cpu))
         cpu.gpr[t] = convert(op, value)
     else:
         if k == NOBODY or region(m, k).kind == RegionKind.ROM:
             return data_fault(m, p, cpu, ea, absent_cause(cpu) | DSISR_STORE)
-        outcome = store_region(m, p, cpu, k, ea & EA_MASK, size, reverse(op, cpu.gpr[t]))
+        outcome = store_region(m, p, cpu, k, ea & EA_64, size, reverse(op, cpu.gpr[t]))
         if outcome == Outcome.ABSENT:
             return data_fault(m, p, cpu, ea, absent_cause(cpu) | DSISR_STORE)
         if outcome == Outcome.AGAIN:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from irqvisor import paravirt
-from irqvisor.errors import ScenarioError
+from irqvisor.errors import ScenarioError, UsageError
 from irqvisor.hv.state import Defect
-from irqvisor.hw.state import Arrival, Model
+from irqvisor.hw.state import LEVEL_OF, LEVELS, Arrival, Model
 from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.profile import Profile
 from irqvisor.lab.scenario import Scenario
@@ -33,9 +33,11 @@ def machine(scenario: str | Path | Scenario, design: str, **options: Any) -> Mac
     return paravirt.build(config(chosen, design, **options))
 
 
-def config(scenario: Scenario, design: str, *, cpu: str | None = None) -> paravirt.Config:
-    """Everything a machine needs, in cycles and bytes."""
+def config(scenario: Scenario, design: str, *, cpu: str | None = None, isa: str | None = None) -> paravirt.Config:
+    """Everything a machine needs, in cycles and bytes. `isa`: the architecture level, if not the processor's own."""
     scenarios.check_design(design)
+    if isa is not None and isa not in LEVELS:
+        raise UsageError(f"isa={isa!r}", "no such architecture level", f"one of {', '.join(LEVELS)}")
     number = NUMBERS[design]
     profile = scenarios.resolve_profile(scenario)
     costs = costs_of(profile)
@@ -47,6 +49,7 @@ def config(scenario: Scenario, design: str, *, cpu: str | None = None) -> paravi
     return paravirt.Config(
         design=number,
         model=MODELS[model],
+        isa=LEVEL_OF[MODELS[model]] if isa is None else LEVELS[isa],
         costs=costs,
         pcpus=scenario.pcpus,
         domains=domains,

@@ -35,6 +35,12 @@ MSR_SUPPORTED = (
 MSR_SUPPORTED_207 = MSR_SUPPORTED | MSR_TS | MSR_TM | MSR_VSX | MSR_LE
 """Bits a POWER8 keeps."""
 
+MSR_SUPPORTED_300 = MSR_SUPPORTED_207 & ~MSR_TS
+"""Bits a POWER9 keeps."""
+
+MSR_SUSPENDED = 1 << (63 - 30)
+"""MSR[TS, TM] = 0b010: the transaction is suspended, its facility is off."""
+
 # Interrupt vectors: Book III-S, Interrupt Definitions
 VEC_SYSTEM_RESET = 0x100
 VEC_MACHINE_CHECK = 0x200
@@ -62,6 +68,7 @@ VEC_VEC_UNAVAILABLE = 0xF20
 VEC_VSX_UNAVAILABLE = 0xF40
 VEC_FACILITY_UNAVAILABLE = 0xF60
 VEC_HYPERVISOR_FACILITY_UNAVAILABLE = 0xF80
+VEC_SYSTEM_CALL_VECTORED = 0x17000  # 3.0; and 32 bytes for each LEV
 
 # SRR1: Book III-S, Interrupt Processing
 SRR1_CLEARED = 0x783F0000
@@ -70,6 +77,9 @@ SRR1_MEDIATED = 1 << (63 - 42)  # external interrupt asked for by LPCR[MER]
 SRR1_WAKE_SHIFT = 63 - 45  # bits 42:45 of a system reset: what ended the power-saving mode
 SRR1_WAKE_EXTERNAL = 8 << SRR1_WAKE_SHIFT
 SRR1_WAKE_DECREMENTER = 6 << SRR1_WAKE_SHIFT
+SRR1_WAKE_PRIVILEGED_DOORBELL = 5 << SRR1_WAKE_SHIFT
+SRR1_WAKE_HYPERVISOR_DOORBELL = 3 << SRR1_WAKE_SHIFT
+SRR1_WAKE_NOTHING_LOST = 1 << (63 - 47)
 
 # Program interrupt, SRR1[42:47]
 CAUSE_TM_BAD_THING = 1 << (63 - 42)
@@ -90,8 +100,8 @@ DSISR_WRONG_STORAGE = 1 << (63 - 37)  # reservation or quadword access to cachin
 DSISR_STORE = 1 << (63 - 38)  # OR-ed with the cause
 
 # MSR after rfid: Book III-S, rfid. HV and ME follow rules of their own
-RFID_FROM_SRR1 = ~(SRR1_CLEARED | MSR_HV | MSR_ME | MSR_TS | MSR_TM)
-"""Bits 0:2, 4:28, 32, 37:41, 48:50, 52:63 come from SRR1 (EE, IR and DR also from SRR1[PR])."""
+RFID_FROM_SRR1 = ~(SRR1_CLEARED | MSR_HV | MSR_ME)
+"""Bits 0:2, 4:32, 37:41, 48:50, 52:63 come from SRR1 (EE, IR and DR also from SRR1[PR]); 29:31 with an exception."""
 
 # XER: Book I, Fixed-Point Exception Register
 XER_SO = 1 << (63 - 32)  # Summary Overflow
@@ -100,8 +110,6 @@ XER_CA = 1 << (63 - 34)  # CArry
 XER_OV32 = 1 << (63 - 44)  # 3.0
 XER_CA32 = 1 << (63 - 45)  # 3.0
 XER_LENGTH = 0x7F  # bits 57:63: bytes moved by lswx and stswx
-XER_KEPT_LOW = (1 << 18) - 1
-"""What mtxer keeps beside the named bits. Book I reserves bits 46:56; POWER9-class hardware stores and returns them."""
 
 # A CR field: Book I, Condition Register
 CR_LT = 8
@@ -123,6 +131,9 @@ LPCR_LPES1 = 1 << (63 - 61)  # before 2.07
 LPCR_HVICE = 1 << (63 - 62)  # Hypervisor Virtualization Interrupt Conditionally Enable, 3.0
 LPCR_HDICE = 1 << (63 - 63)  # Hypervisor Decrementer Interrupt Conditionally Enable
 
+LPCR_SINCE_300 = LPCR_LD | LPCR_HEIC | LPCR_HVICE
+"""Bits that earlier levels do not have."""
+
 # The 970 has no LPCR. HID0, HID4 and HID5: Xen/PPC ppc970-hid.h
 HID0_NAP = 1 << (63 - 9)  # what MSR[POW] leads to
 HID0_DPM = 1 << (63 - 11)
@@ -143,6 +154,7 @@ HID5_HRMOR_SHIFT = 63 - 47  # bits 32:47
 HID5_DCBZ_SIZE = 1 << (63 - 56)  # 1: dcbz clears 32 bytes
 HID5_DCBZ32_ILLEGAL = 1 << (63 - 57)
 
+HID0_POWER9_EN_ATTN = 1 << (63 - 3)
 HID0_POWER8_HILE = 1 << (63 - 19)  # Hypervisor Interrupt Little-Endian
 HID0_POWER9_HILE = 1 << (63 - 4)
 
@@ -153,6 +165,28 @@ PVR_970MP = 0x00440100
 PVR_POWER7 = 0x003F0203
 PVR_POWER8 = 0x004D0200
 PVR_POWER9 = 0x004E1200
+
+# FSCR: Book III-S, Facility Status and Control Register. The reason of an interrupt in bits 0:7, and the enables
+FSCR_REASON_SHIFT = 63 - 7
+FSCR_SCV = 1 << (63 - 51)  # 3.0
+FSCR_TAR = 1 << (63 - 55)
+FSCR_EBB = 1 << (63 - 56)
+FSCR_DSCR = 1 << (63 - 61)
+FACILITY_DSCR = 2
+FACILITY_TM = 5
+FACILITY_EBB = 7
+FACILITY_TAR = 8
+FACILITY_SCV = 12
+
+HFSCR_MSGP = 1 << (63 - 53)
+FACILITY_MSGP = 10
+
+# PSSCR: Book III, Processor Stop Status and Control Register, 3.0
+PSSCR_LOSES = 3 << (63 - 43)
+"""ESL and EC: what ends the stop is a system reset interrupt."""
+
+# BESCR: Book II, Branch Event Status and Control Register
+BESCR_GE = -(1 << 63)  # bit 0: Global Enable
 
 # Special purpose registers: Book III-S, and the 970 manual
 SPR_XER = 1
@@ -229,6 +263,7 @@ SPR_SDAR = 797
 SPR_MMCR1 = 798
 SPR_USER_PMU = 16  # what to subtract for the problem-state name
 SPR_BESCRS = 800
+SPR_EBBRR = 805
 SPR_BESCR = 806
 SPR_NOOP_FIRST = 808  # 808 to 811: reserved no-ops
 SPR_NOOP_LAST = 811
@@ -254,6 +289,8 @@ BO_IGNORE_CR = 0x10
 BO_CR_TRUE = 0x08
 BO_KEEP_CTR = 0x04
 BO_CTR_ZERO = 0x02
+BO_HINTS = 0x09
+"""Branch prediction, where BO asks for CTR alone (1a00t)."""
 
 # TO: Book I, Fixed-Point Trap Instructions
 TO_LESS = 0x10
