@@ -1,7 +1,7 @@
 """Machine: owns the arrays of one machine; runs it, forks it, saves it, shows it.
 
-All of a machine is two arrays, the state buffer (`tables.py`) and guest memory; the third holds decoded code, which
-can be rebuilt. What cannot change what happens - names, symbols, what guests printed - is kept beside them.
+All of a machine is two arrays, the state buffer (`tables.py`) and guest memory (`ram.py`); the third holds decoded
+code, which can be rebuilt. What cannot change what happens - names, symbols, what guests printed - is kept beside them.
 """
 
 import hashlib
@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from irqvisor import tables
+from irqvisor import ram, tables
 from irqvisor.errors import InvariantError, UsageError
 from irqvisor.guest.image import Symbol, name_at
 from irqvisor.hv import control, loop
 from irqvisor.hw.state import (
+    CLEAN,
     CODE_PAGE,
     CODE_STRIDE,
     NEVER,
@@ -56,12 +57,12 @@ class Machine:
     def __init__(
         self,
         state: np.ndarray[Any, Any],
-        ram: np.ndarray[Any, Any],
+        ram_bytes: int,
         labels: Labels,
         code: np.ndarray[Any, Any] | None = None,
     ) -> None:
         self.state = state
-        self.ram = ram
+        self.ram, self.base = ram.zeros(ram_bytes)
         self.labels = labels
         self.code = new_code(FIRST_CODE_PAGES) if code is None else code
         self.stop_reason = Stop.BUDGET
@@ -69,6 +70,8 @@ class Machine:
         self.typed: list[bytearray] = [bytearray() for _ in labels.domains]
         self.on_log: Callable[[np.ndarray[Any, Any]], None] | None = None
         self._bind()
+        if self.base is not None:
+            self._pages[:] |= CLEAN
 
     @classmethod
     def from_scenario(cls, scenario: Any, *, design: str = "native", **options: Any) -> "Machine":
@@ -84,6 +87,11 @@ class Machine:
     def _bind(self) -> None:
         self.views = tables.Views(self.state)
         self.arrays = tables.arrays(self.state, self.ram, self.code)
+
+    @property
+    def _pages(self) -> Any:
+        """The code map's entries: one a page of RAM."""
+        return self.views[Table.CODEMAP].entry
 
     # Looking
 
@@ -121,8 +129,19 @@ class Machine:
     def digest(self) -> str:
         """SHA-256 of everything that decides what happens next: behaviour and memory, not what was observed."""
         h = hashlib.sha256(tables.behaviour(self.state).data)
-        h.update(self.ram.data)
+        h.update(self.ram.data if self.base is None else self.base.digest(self.ram, self._pages))
         return h.hexdigest()
+
+    @property
+    def owned_pages(self) -> int:
+        """Pages of RAM, 4 KiB each, that this machine has for itself; forks share the others."""
+        return len(ram.owned(self._pages))
+
+    def filled_pages(self) -> np.ndarray[Any, Any]:
+        """Numbers of the pages of RAM that are not all zero, ascending."""
+        if self.base is None:
+            return np.flatnonzero(self.ram.reshape(-1, ram.PAGE).any(axis=1))
+        return self.base.filled(self.ram, self._pages)
 
     def symbol(self, domain: int, address: int) -> str:
         """The guest's name for an address, as ``name+0x10``; empty if it has none."""
@@ -234,12 +253,21 @@ class Machine:
         else:
             loop.post_item(self.arrays, s, self.now)
 
+    def own(self, at: int, size: int) -> None:
+        """RAM is about to be written from outside, `size` bytes at an offset: its pages are this machine's own then."""
+        self._pages[at >> PAGE_SHIFT : ((at + size - 1) >> PAGE_SHIFT) + 1] &= ~CLEAN
+
     def fork(self) -> "Machine":
-        """A twin that goes its own way. Copies state and memory; shares decoded code until either changes it."""
+        """A twin that goes its own way. Copies state, and of memory what it must; shares decoded code until either
+        changes it."""
         self.code[0]["x"] = 1
         twin = Machine.__new__(Machine)
+        if self.base is not None and self.base.is_due:
+            self.ram, self.base = self.base.renewed(self.ram, self._pages)
+            self._bind()
         twin.state = self.state.copy()
-        twin.ram = self.ram.copy()
+        twin.ram = self.ram.copy() if self.base is None else self.base.fork(self.ram, self._pages)
+        twin.base = self.base
         twin.code = self.code
         twin.labels = self.labels
         twin.stop_reason = self.stop_reason
@@ -300,13 +328,13 @@ def new_code(pages: int) -> np.ndarray[Any, Any]:
 
 
 def watch_pages(state: np.ndarray[Any, Any]) -> None:
-    """(Re)build the code map: nothing decoded, shared_info pages watched."""
+    """(Re)build the code map: nothing decoded, shared_info pages watched, who owns what as before."""
     views = tables.Views(state)
     entries = views[Table.CODEMAP].entry
-    entries[:] = 0
+    entries &= CLEAN
     for d in views[Table.DOMAIN]:
         if d.shared != NOBODY:
-            entries[int(d.shared) >> PAGE_SHIFT] = WATCHED
+            entries[int(d.shared) >> PAGE_SHIFT] |= WATCHED
     assert not np.any(entries & CODE_PAGE)
 
 
@@ -375,12 +403,17 @@ class Memory:
 
     def __init__(self, machine: Machine, domain: int) -> None:
         d = machine.views[Table.DOMAIN][domain]
-        self._bytes = machine.ram[int(d.ram) : int(d.ram + d.ram_bytes)]
         self._machine = machine
         self._ram = int(d.ram)
+        self._size = int(d.ram_bytes)
+
+    @property
+    def _bytes(self) -> np.ndarray[Any, Any]:
+        """Looked up each time: a fork may have moved it."""
+        return self._machine.ram[self._ram : self._ram + self._size]
 
     def __len__(self) -> int:
-        return len(self._bytes)
+        return self._size
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._bytes.tolist())
@@ -393,8 +426,13 @@ class Memory:
     def __setitem__(self, where: int | slice, value: Any) -> None:
         """Write memory from outside. Decoded code of the machine is dropped, so changed instructions count."""
         if isinstance(where, slice):
+            touched = range(self._size)[where]
+            if touched:
+                first, last = sorted((touched[0], touched[-1]))
+                self._machine.own(self._ram + first, last + 1 - first)
             self._bytes[where] = np.frombuffer(bytes(value), np.uint8)
         else:
+            self._machine.own(self._ram + range(self._size)[where], 1)
             self._bytes[where] = value
         self._machine.code = new_code((len(self._machine.code) - 1) // CODE_STRIDE)
         watch_pages(self._machine.state)

@@ -39,6 +39,7 @@ from irqvisor.hw.ops import (
 )
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import (
+    CLEAN,
     CODE_PAGE,
     CODE_STRIDE,
     LITTLE,
@@ -100,7 +101,7 @@ def code_bias(m, cpu, pc):
             return FETCH_COLD
         m.code[0].imm = used + 1
         m.code[(used + 1) * CODE_STRIDE].op = PAGE_END
-        entry = (used + 1) | order
+        entry = (entry & CLEAN) | (used + 1) | order
         codemap(m, page).entry = entry
     elif entry & LITTLE != order:  # its words mean something else now
         if pool_is_shared(m) != 0:

@@ -19,6 +19,7 @@ from irqvisor.hw.memory import (
     forget_code,
     load64,
     load_sized,
+    own,
     pool_is_shared,
     store_sized,
 )
@@ -49,6 +50,7 @@ from irqvisor.hw.ops import (
 )
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import (
+    CLEAN,
     CODE_PAGE,
     ISA_201,
     NOBODY,
@@ -130,7 +132,7 @@ def absent_cause(cpu):
 
 @jit
 def store_ram(m, p, a, size, value):
-    """A store of the running context to RAM, minding decoded and watched pages. DONE, STORED or AGAIN."""
+    """A store of the running context to RAM, minding decoded, watched and shared pages. DONE, STORED or AGAIN."""
     marks = disturbs(m, a, size)
     if marks & CODE_PAGE != 0:
         if pool_is_shared(m) != 0:
@@ -138,6 +140,8 @@ def store_ram(m, p, a, size, value):
             request(m).pcpu = p
             return Outcome.AGAIN
         forget_code(m, a, size)
+    if marks & CLEAN != 0:
+        own(m, a, size)
     pc = pcpu(m, p)
     cpu = context(m, pc.context)
     if marks & WATCHED == 0 or a + size <= cpu.watch_from or a >= cpu.watch_to:
