@@ -25,10 +25,7 @@
     \operation 12, SAVED + 80(1)
     .endm
 
-    /*
-     * An interrupt with a handler in C. RI stays 0: what could interrupt a handler, a machine check or a system reset,
-     * ends this kernel and never comes back.
-     */
+    /* An interrupt with a handler in C. RI=1 says that another one could come back here: SRR0 and SRR1 are saved. */
     .macro handled name, handler
     .globl \name
     .type \name, @function
@@ -47,6 +44,8 @@
     std 6, SAVED + 112(1)
     std 7, SAVED + 120(1)
     std 8, SAVED + 128(1)
+    li 9, MSR_RI
+    mtmsrd 9, 1
     bl \handler
     ld 3, SAVED + 88(1)
     ld 4, SAVED + 96(1)
@@ -54,6 +53,8 @@
     ld 6, SAVED + 112(1)
     ld 7, SAVED + 120(1)
     ld 8, SAVED + 128(1)
+    li 9, 0                     /* from here on SRR0 and SRR1 hold what nobody else knows */
+    mtmsrd 9, 1
     mtsrr0 3
     mtsrr1 4
     mtlr 5

@@ -11,6 +11,7 @@ from irqvisor.hw.state import (
     CLEAN,
     CODE_PAGE,
     CODE_STRIDE,
+    LITTLE,
     NOBODY,
     PAGE_SHIFT,
     PAGE_WORDS,
@@ -126,7 +127,7 @@ def leave_code(m, a, size):
     """Decode the pages that a store at RAM offset `a` touches anew, elsewhere in the pool: what is there is not ours to
     drop."""
     for page in range(a >> PAGE_SHIFT, ((a + size - 1) >> PAGE_SHIFT) + 1):
-        codemap(m, page).entry = i8(codemap(m, page).entry) & ~CODE_PAGE
+        codemap(m, page).entry = i8(codemap(m, page).entry) & ~(CODE_PAGE | LITTLE)
 
 
 @jit
