@@ -16,6 +16,7 @@ from irqvisor import tables
 from irqvisor.errors import InvariantError, UsageError
 from irqvisor.hv import control, loop
 from irqvisor.hw import panel
+from irqvisor.hw.decode import ISA_300
 from irqvisor.hw.state import (
     CODE_PAGE,
     CODE_STRIDE,
@@ -396,6 +397,11 @@ MASK32 = (1 << 32) - 1
 WORD_SHIFT = 2
 
 
+def level_of(pcpu: Any) -> int:
+    """The architecture level of a pCPU."""
+    return int(getattr(pcpu, "isa", pcpu.model))
+
+
 def as_signed(value: int, name: str) -> int:
     """A 64-bit number, of either sign, as records keep it."""
     if not -(1 << 63) <= value <= MASK64:
@@ -549,6 +555,8 @@ class Cpu:
     def xer(self) -> int:
         c = self.record
         value = int(c.so) << 31 | int(c.ov) << 30 | int(c.ca) << 29 | int(c.xer_low)
+        if level_of(self._pcpu) < ISA_300:
+            return value
         return value | int(c.ov32) << 19 | int(c.ca32) << 18
 
     @xer.setter
