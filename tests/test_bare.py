@@ -8,7 +8,7 @@ from irqvisor.errors import UsageError
 from irqvisor.lab.scenario import Scenario
 
 CODE = 0x2000
-SF, HV, ME, EE = 1 << 63, 1 << 60, 1 << 12, 1 << 15
+SF, HV, ME, EE, PR = 1 << 63, 1 << 60, 1 << 12, 1 << 15, 1 << 14
 
 
 @pytest.fixture(params=["970", "power8"])
@@ -66,6 +66,9 @@ def test_registers_of_parts_keep_their_bits(machine):
     cpu.xer = 0x20000000
     cpu.dsisr = 0x1_42000000
     assert (cpu.xer, cpu.dsisr) == (0x20000000, 0x42000000)
+    cpu.tb = 0x1_FFFFFFFF
+    machine.run(instructions=0)
+    assert (cpu.tb, cpu.dec) == (0x1_FFFFFFFF, 0x7FFFFFFF)
     cpu.write_spr(8, 0x77)
     cpu.write_spr(256, 0x1234)
     assert (cpu.lr, cpu.read_spr(256)) == (0x77, 0x1234)
@@ -86,7 +89,7 @@ def test_it_counts_what_completes_and_says_why_it_stopped(machine):
 
 STOPS = [
     # program, instructions completed, vector, SRR0 after CODE, SRR1 cause
-    ((asm.NOP, asm.ILLEGAL), 1, 0x700, 4, 0x80000),
+    ((asm.NOP, asm.RFID), 1, 0x700, 4, 0x40000),
     ((asm.NOP, asm.sc()), 2, 0xC00, 8, 0),
     ((asm.TRAP,), 0, 0x700, 0, 0x20000),
     ((asm.NOP, asm.NOP, asm.lwz(3, -4, 0)), 2, 0x300, 8, 0),
@@ -100,14 +103,23 @@ def test_it_stops_where_an_interrupt_was_taken(machine, program, completed, vect
     load(machine, *program, asm.NOP)
     cpu = machine.cpu[0]
     cpu.gpr[31] = 2
-    cpu.msr |= EE
+    cpu.msr = SF | ME | EE | PR
     assert machine.run(instructions=50) == completed
     assert (machine.stop_reason, machine.interrupt, cpu.pc) == (Stop.INTERRUPT, vector, vector)
-    assert (cpu.srr0, cpu.srr1) == (CODE + srr0, SF | HV | ME | EE | cause)
-    assert cpu.msr == SF | HV | ME
+    assert (cpu.srr0, cpu.srr1) == (CODE + srr0, SF | ME | EE | PR | cause)
+    assert cpu.msr == SF | ME
     load(machine, asm.NOP, at=vector)
     assert machine.run(instructions=1) == 1
     assert (machine.stop_reason, machine.interrupt, cpu.pc) == (Stop.BUDGET, None, vector + 4)
+
+
+def test_an_illegal_instruction_is_a_program_interrupt_or_for_a_hypervisor_to_emulate():
+    old, new = (Machine.bare(memory_bytes=0x10000, cpu=cpu) for cpu in ("970", "power8"))
+    for machine in (old, new):
+        load(machine, asm.NOP, asm.ILLEGAL)
+        assert machine.run(instructions=5) == 1
+    assert (old.interrupt, old.cpu[0].srr0, old.cpu[0].srr1) == (0x700, CODE + 4, SF | HV | ME | 0x80000)
+    assert (new.interrupt, new.cpu[0].hsrr0, new.cpu[0].hsrr1) == (0xE40, CODE + 4, SF | HV | ME)
 
 
 def test_it_stops_at_an_interrupt_that_ends_the_count_too(machine):
@@ -183,7 +195,7 @@ def test_code_written_across_pages_counts(machine, first, illegal):
     machine.memory[first : first + 12] = machine.memory[0x5000 : 0x5000 + 12]
     cpu.pc = 0x1000 - 16
     machine.run(instructions=0x500)
-    assert (machine.interrupt, cpu.srr0) == (0x700, illegal)
+    assert cpu.srr0 + cpu.hsrr0 == illegal
 
 
 def test_a_fork_forgets_its_own_code_only(machine):
@@ -214,6 +226,7 @@ def test_it_is_saved_and_loaded(machine, tmp_path):
         ({"memory_bytes": 0}, "a multiple of 4096"),
         ({"cpu": "power7"}, "970, power8"),
         ({"isa": "2.06"}, "2.01, 2.07, 3.0"),
+        ({"little_endian": True}, "2.07 or 3.0"),
     ],
 )
 def test_what_cannot_be_built_is_said(wrong, said):

@@ -8,10 +8,21 @@ import numpy as np
 
 from irqvisor import tables
 from irqvisor.errors import UsageError
-from irqvisor.hw.state import NEVER, NOBODY, Model, RegionKind
+from irqvisor.hw.state import ISA_201, ISA_300, LEVEL_OF, LEVELS, NEVER, NOBODY, Model, RegionKind
 from irqvisor.machine import BARE, FIRST_CODE_PAGES, Labels, Machine, new_code
 from irqvisor.spec.designs import Design
-from irqvisor.spec.power_isa import HID4_LPES0, LPCR_LPES0, MSR_HV, MSR_ME, MSR_SF, VEC_SYSTEM_RESET
+from irqvisor.spec.power_isa import (
+    HID0_POWER8_HILE,
+    HID0_POWER9_HILE,
+    HID4_LPES0,
+    LPCR_ILE,
+    LPCR_LPES0,
+    MSR_HV,
+    MSR_LE,
+    MSR_ME,
+    MSR_SF,
+    VEC_SYSTEM_RESET,
+)
 from irqvisor.tables import Table
 
 PAGE = 4096
@@ -26,6 +37,7 @@ def machine(memory_bytes: int, cpu: str, isa: str | None, *, little_endian: bool
         raise UsageError(f"bare(memory_bytes={memory_bytes})", "not whole pages", f"a multiple of {PAGE}")
     if cpu not in MODELS:
         raise UsageError(f"bare(cpu={cpu!r})", "no such processor", f"one of: {', '.join(MODELS)}")
+    level = _level(MODELS[cpu], isa, little_endian=little_endian)
     state = tables.allocate(
         {
             Table.HEADER: 1,
@@ -45,7 +57,7 @@ def machine(memory_bytes: int, cpu: str, isa: str | None, *, little_endian: bool
     )
     made = Machine(state, np.zeros(memory_bytes, np.uint8), Labels(BARE, cpu, [BARE]), new_code(FIRST_CODE_PAGES))
     _wire(made, memory_bytes)
-    _processor(made, MODELS[cpu], isa, little_endian=little_endian)
+    _processor(made, MODELS[cpu], level, little_endian=little_endian)
     return made
 
 
@@ -62,28 +74,27 @@ def _wire(made: Machine, memory_bytes: int) -> None:
     c.win_size, c.regions = memory_bytes, 1
 
 
-def _processor(made: Machine, model: Model, isa: str | None, *, little_endian: bool) -> None:
+def _processor(made: Machine, model: Model, isa: int, *, little_endian: bool) -> None:
     pc = made.views[Table.PCPU][0]
     pc.hdec_at = NEVER
-    pc.model = int(model)
+    pc.model, pc.isa = int(model), isa
     cpu = made.cpu[0]
     cpu.pc = VEC_SYSTEM_RESET
     cpu.msr = MSR_SF | MSR_HV | MSR_ME
     cpu.hid4 = HID4_LPES0
     cpu.lpcr = LPCR_LPES0
     cpu.dec = DEC_FAR
-    _level(made, isa, little_endian=little_endian)
+    if little_endian:
+        cpu.msr |= MSR_LE
+        cpu.lpcr |= LPCR_ILE
+        cpu.hid0 |= HID0_POWER9_HILE if isa == ISA_300 else HID0_POWER8_HILE
 
 
-LEVELS = {"2.01": 0, "2.07": 1, "3.0": 2}
-
-
-def _level(made: Machine, isa: str | None, *, little_endian: bool) -> None:
-    """The architecture level and the byte order."""
-    pc = made.views[Table.PCPU][0]
+def _level(model: Model, isa: str | None, *, little_endian: bool) -> int:
+    """The architecture level, which is the model's own unless another is asked for."""
     if isa is not None and isa not in LEVELS:
         raise UsageError(f"bare(isa={isa!r})", "no such architecture level", f"one of: {', '.join(LEVELS)}")
-    if isa is not None:
-        pc.model = LEVELS[isa]
-    if little_endian:
-        raise UsageError("bare(little_endian=True)", "not supported")
+    level = LEVEL_OF[model] if isa is None else LEVELS[isa]
+    if little_endian and level == ISA_201:
+        raise UsageError("bare(little_endian=True)", "level 2.01 has no little-endian mode", "2.07 or 3.0")
+    return level

@@ -16,10 +16,10 @@ from irqvisor import tables
 from irqvisor.errors import InvariantError, UsageError
 from irqvisor.hv import control, loop
 from irqvisor.hw import panel
-from irqvisor.hw.decode import ISA_300
 from irqvisor.hw.state import (
     CODE_PAGE,
     CODE_STRIDE,
+    ISA_300,
     NEVER,
     NOBODY,
     PAGE_SHIFT,
@@ -28,6 +28,7 @@ from irqvisor.hw.state import (
     Phase,
     Stop,
 )
+from irqvisor.hw.undefined import XER_KEPT_LOW
 from irqvisor.spec import power_isa
 from irqvisor.tables import Table
 
@@ -397,11 +398,6 @@ MASK32 = (1 << 32) - 1
 WORD_SHIFT = 2
 
 
-def level_of(pcpu: Any) -> int:
-    """The architecture level of a pCPU."""
-    return int(getattr(pcpu, "isa", pcpu.model))
-
-
 def as_signed(value: int, name: str) -> int:
     """A 64-bit number, of either sign, as records keep it."""
     if not -(1 << 63) <= value <= MASK64:
@@ -555,7 +551,7 @@ class Cpu:
     def xer(self) -> int:
         c = self.record
         value = int(c.so) << 31 | int(c.ov) << 30 | int(c.ca) << 29 | int(c.xer_low)
-        if level_of(self._pcpu) < ISA_300:
+        if self._pcpu.isa != ISA_300:
             return value
         return value | int(c.ov32) << 19 | int(c.ca32) << 18
 
@@ -564,7 +560,7 @@ class Cpu:
         c = self.record
         as_signed(value, "xer")
         c.so, c.ov, c.ca, c.ov32, c.ca32 = (value >> bit & 1 for bit in (31, 30, 29, 19, 18))
-        c.xer_low = value & power_isa.XER_LENGTH
+        c.xer_low = value & XER_KEPT_LOW
 
     @property
     def tb(self) -> int:

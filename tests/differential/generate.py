@@ -16,11 +16,12 @@ from differential.layout import CODE, CODE_BYTES, SCRATCH, SCRATCH_BYTES, State
 from hw import asm
 from hw.encode import fixed, operand_bits
 from irqvisor.hw import ops
-from irqvisor.hw.decode import FORMS, INSTRUCTIONS, ISA_201, ISA_300, Check, Immediate, Row
+from irqvisor.hw.decode import FORMS, INSTRUCTIONS, Check, Immediate, Row
+from irqvisor.hw.state import ISA_201, ISA_300
+from irqvisor.hw.storage import SIZES as PLAIN_SIZES
 
 MASK64 = (1 << 64) - 1
 LAST_REGISTER = 31
-BYTES_OF_A_UNIT = 32
 MOST_WORDS_OF_A_UNIT = 48
 """More than any unit takes; a sequence ends before it outgrows the memory that is there for code."""
 
@@ -79,11 +80,22 @@ EXCLUDED = {
 
 SIZES = {
     # operation: bytes it touches; a reservation and a quadword must be aligned to them
-    **dict(zip(range(ops.LBZ, ops.MEM_END), (1, 2, 2, 4, 4, 8, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8), strict=True)),
-    **{ops.LBARX: 1, ops.LHARX: 2, ops.LWARX: 4, ops.LDARX: 8, ops.LQARX: 16},
-    **{ops.STBCX: 1, ops.STHCX: 2, ops.STWCX: 4, ops.STDCX: 8, ops.STQCX: 16},
-    **{ops.LQ: 16, ops.STQ: 16, ops.DCBZ: 128, ops.ICBI: 1},
-    **{ops.NOP: 1},  # a cache hint
+    **dict(zip(range(ops.LBZ, ops.MEM_END), PLAIN_SIZES.tolist(), strict=True)),
+    ops.LBARX: 1,
+    ops.LHARX: 2,
+    ops.LWARX: 4,
+    ops.LDARX: 8,
+    ops.LQARX: 16,
+    ops.STBCX: 1,
+    ops.STHCX: 2,
+    ops.STWCX: 4,
+    ops.STDCX: 8,
+    ops.STQCX: 16,
+    ops.LQ: 16,
+    ops.STQ: 16,
+    ops.DCBZ: 128,
+    ops.ICBI: 1,
+    ops.NOP: 1,  # a cache hint
 }
 ALIGNED = {*range(ops.LBARX, ops.STQCX + 1), ops.LQ, ops.STQ}
 RESERVING = dict(zip(range(ops.STBCX, ops.STQCX + 1), range(ops.LBARX, ops.LQARX + 1), strict=True))
@@ -91,6 +103,7 @@ STRINGS = {ops.LMW, ops.STMW, ops.LSWI, ops.LSWX, ops.STSWI, ops.STSWX}
 LITTLE_ENDIAN_ALIGNMENT = STRINGS
 """Instructions that raise an alignment interrupt in little-endian mode, and so end a sequence."""
 TRAPS = {ops.TW, ops.TD}
+EXTENDED_OVERFLOWS = range(ops.DIVWEO, ops.DIVDEUO + 1)
 USER_SPRS = (1, 8, 9, 815)
 SPR_XER, SPR_LR, SPR_CTR, SPR_TAR = USER_SPRS
 LINKED_TO = {ops.BCLR: SPR_LR, ops.BCCTR: SPR_CTR, ops.BCTAR: SPR_TAR}
@@ -123,12 +136,14 @@ class Setting:
     sf: bool = True
     little: bool = False
     without: frozenset[str] = frozenset()
-    """Rows that the reference gets wrong or does not have (docs/reference/disagreements.md)."""
+    """Rows that the reference gets wrong or does not have (`disagreements.py`)."""
+    stale_ov32: bool = False
+    """The reference leaves OV32 alone where it should write it (`disagreements.py`)."""
 
     @property
     def rows(self) -> list[Row]:
-        """The rows to be tested, each as often as it has forms that a bit of the word chooses."""
-        return [row for row in testable(self.isa) if row.mnemonic not in self.without for _ in range(variants(row))]
+        """The rows to be tested."""
+        return [row for row in judged_rows(self.isa) if row.mnemonic not in self.without]
 
 
 @dataclass
@@ -140,7 +155,7 @@ class Unit:
     skips: int = 0
     """How many of the following units a branch may jump over."""
     branch: "tuple[int, int, int] | None" = None
-    """A branch: place of its word, place of the instruction that loads its target, garbage for the target's last bits."""
+    """A branch: place of its word, place of what loads its target if that is a register, garbage for its last bits."""
     ends: bool = False
 
     def put(self, row: str, *words: int) -> None:
@@ -161,18 +176,9 @@ class Sequence:
         return "\n".join(f"{CODE + 4 * k:#x}  {word:08x}" for k, word in enumerate(self.words))
 
 
-def testable(isa: int) -> list[Row]:
+def judged_rows(isa: int) -> list[Row]:
     """The rows of an architecture level that references can judge."""
-    return [
-        row for row in INSTRUCTIONS if row.since <= isa <= row.until and row.op & ~ops.RC not in EXCLUDED
-        and row.mnemonic != "cp_abort"
-    ]
-
-
-def variants(row: Row) -> int:
-    check = FORMS[row.form].check
-    count = 2 if row.mnemonic.endswith("[.]") else 1
-    return count * {Check.L: 2, Check.AA: 4, Check.ONE_FIELD: 2}.get(check, 1)
+    return [row for row in INSTRUCTIONS if row.since <= isa <= row.until and row.op & ~ops.RC not in EXCLUDED]
 
 
 # ---- Instruction words ----
@@ -253,6 +259,8 @@ def computation(made: Unit, choices: Choices, setting: Setting, row: Row, word: 
         elif row.mnemonic == "mfcr":
             word &= ~(0xFF << 12)
     before, after = undefined.around(row, word, choices, sf=setting.sf)
+    if setting.stale_ov32 and row.op in EXTENDED_OVERFLOWS:
+        after += undefined.forget_ov32(choices.below(32))
     made.put("", *before)
     made.put(row.mnemonic, word)
     made.put("", *after)
@@ -328,14 +336,12 @@ def string(made: Unit, choices: Choices, row: Row, word: int) -> tuple[int, int]
             rt = ra_of(word) + 1 + choices.below(31 - ra_of(word))
             word = with_rt(word, rt)
         return word, 4 * (32 - rt)
-    if op in {ops.LSWI, ops.STSWI}:
-        count = rb_of(word) or 32
-    else:
-        count = choices.below(96 if op == ops.LSWX else 127) + 1
+    immediate = op in {ops.LSWI, ops.STSWI}
+    count = (rb_of(word) or 32) if immediate else choices.below(96 if op == ops.LSWX else 127) + 1
     loaded = {(rt + k) & 31 for k in range((count + 3) // 4)} if op in {ops.LSWI, ops.LSWX} else set()
     free = [r for r in range(1, 32) if r not in loaded]
     word = with_ra(word, choices.one(free))
-    if op in {ops.LSWX, ops.STSWX}:
+    if not immediate:
         word = with_rb(word, choices.one(free))
         made.put("", asm.li(rb_of(word), count), asm.mtspr(SPR_XER, rb_of(word)))
     return word, count
@@ -439,9 +445,7 @@ def rows_of(setting: Setting) -> tuple[list[Row], list[Row]]:
     """Rows that go on, and rows that end a sequence."""
     if setting not in _ROWS:
         rows = setting.rows
-        ending = [
-            row for row in rows if row.op in TRAPS or (setting.little and row.op in LITTLE_ENDIAN_ALIGNMENT)
-        ]
+        ending = [row for row in rows if row.op in TRAPS or (setting.little and row.op in LITTLE_ENDIAN_ALIGNMENT)]
         _ROWS[setting] = [row for row in rows if row not in ending], ending
     return _ROWS[setting]
 

@@ -3,11 +3,18 @@
 from differential.layout import CODE, RAM_BYTES, SCRATCH, SCRATCH_BYTES, State
 from hw import asm
 from irqvisor import Machine, Stop
+from irqvisor.spec.power_isa import FSCR_TAR, SPR_FSCR
 
 MSR_SF, MSR_PR, MSR_LE = 1 << 63, 1 << 14, 1
 SRR1_TRAP = 1 << 17
 PROGRAM, HYPERVISOR_EMULATION_ASSISTANCE = 0x700, 0xE40
-VECTORS = {0x300: "storage", 0x400: "storage", 0x600: "alignment", HYPERVISOR_EMULATION_ASSISTANCE: "illegal"}
+VECTORS = {
+    PROGRAM: "illegal",
+    0x300: "storage",
+    0x400: "storage",
+    0x600: "alignment",
+    HYPERVISOR_EMULATION_ASSISTANCE: "illegal",
+}
 LONGEST_RUN = 10_000
 
 
@@ -20,6 +27,7 @@ class Ours:
         self._memory = self.machine.memory
         self._order = "little" if little else "big"
         self._msr = (MSR_SF if sf else 0) | (MSR_PR if problem else 0) | (MSR_LE if little else 0)
+        self._cpu.write_spr(SPR_FSCR, FSCR_TAR)
         self.completed = 0
 
     def run(self, words: list[int], before: State) -> State:
@@ -31,14 +39,13 @@ class Ours:
         cpu.cr, cpu.xer, cpu.lr, cpu.ctr, cpu.tar = before.cr, before.xer, before.lr, before.ctr, before.tar
         cpu.pc, cpu.msr = CODE, self._msr
         self.completed = self.machine.run(instructions=LONGEST_RUN)
-        assert self.machine.stop_reason == Stop.INTERRUPT, (self.machine.stop_reason, cpu)
         vector = self.machine.interrupt
         pc = cpu.hsrr0 if vector == HYPERVISOR_EMULATION_ASSISTANCE else cpu.srr0
-        if vector == PROGRAM:
-            ended = "trap" if cpu.srr1 & SRR1_TRAP else "illegal"
+        if self.machine.stop_reason != Stop.INTERRUPT:
+            pc, ended = cpu.pc, self.machine.stop_reason.name
+        elif vector == PROGRAM and cpu.srr1 & SRR1_TRAP:
+            ended = "end" if pc == CODE + 4 * len(words) else "trap"
         else:
-            ended = VECTORS[vector]
-        if ended == "trap" and pc == CODE + 4 * len(words):
-            ended = "end"
+            ended = VECTORS.get(vector, f"{vector:#x}")
         scratch = memory[SCRATCH : SCRATCH + SCRATCH_BYTES]
         return State(cpu.gpr[:], cpu.cr, cpu.xer, cpu.lr, cpu.ctr, cpu.tar, pc, scratch, ended)

@@ -1,6 +1,6 @@
 """Sequences of instructions in Unicorn, which is QEMU's translator of 5.0 with a POWER10 as its default model."""
 
-from unicorn import UC_ARCH_PPC, UC_HOOK_INTR, UC_MODE_BIG_ENDIAN, UC_MODE_PPC64, UC_TLB_VIRTUAL, Uc, UcError
+from unicorn import UC_ARCH_PPC, UC_MODE_BIG_ENDIAN, UC_MODE_PPC64, UC_TLB_VIRTUAL, Uc
 from unicorn import ppc_const as ppc
 
 from differential.layout import (

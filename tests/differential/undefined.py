@@ -90,6 +90,19 @@ def only_named_xer_bits(register: int) -> int:
     return rlwinm(register, register, 25, 2)
 
 
+def forget_ov32(register: int) -> list[int]:
+    """Write XER without OV32, and so without CA32 too."""
+    return [mfxer(register), only_named_xer_bits(register), mtxer(register), li(register, 0)]
+
+
+def mfxer(t: int) -> int:
+    return 31 << 26 | t << 21 | 1 << 16 | 339 << 1
+
+
+def mtxer(s: int) -> int:
+    return 31 << 26 | s << 21 | 1 << 16 | 467 << 1
+
+
 def li(t: int, value: int) -> int:
     return 14 << 26 | t << 21 | value & 0xFFFF
 
