@@ -1,5 +1,8 @@
 """Machine.bare: a processor and memory, its registers read and written, stopped where an interrupt was taken."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from hw import asm
@@ -28,6 +31,15 @@ def test_a_new_one_waits_at_the_reset_vector_with_zeros_in_everything_else(machi
     assert len(machine.memory) == 0x10000
     assert not any(machine.memory)
     assert machine.is_bare
+
+
+def test_the_example_of_the_page_prints_what_the_page_says(capsys):
+    page = (Path(__file__).parents[1] / "docs/reference/bare-machine.md").read_text()
+    code, printed = (
+        re.search(rf"^```{kind}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1] for kind in ("python", "text")
+    )
+    exec(code, {})
+    assert capsys.readouterr().out == printed
 
 
 REGISTERS = ["pc", "msr", "lr", "ctr", "srr0", "srr1", "hsrr0", "hsrr1", "dar", "cfar", "hid0", "hid4", "hsprg0"]

@@ -22,4 +22,3 @@ UNICORN = {
     "cp_abort": QEMU["cp_abort"],
 } | dict.fromkeys(TRAPS, "stops without saying in which state")
 UNICORN_LITTLE_ENDIAN = UNICORN | dict.fromkeys(STRINGS, "stops without saying in which state")
-UNICORN_STALE_OV32 = "OV32 stays what it was after divweo, divweuo, divdeo and divdeuo"

@@ -1,11 +1,13 @@
 """The same sequences of instructions, from the same state, in irqvisor and in others: all registers, all memory."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
 from differential.campaign import CONFIGURATIONS, Configuration, Pair, campaign, explore, pair
-from differential.generate import EXCLUDED, Choices, judged_rows, unit
+from differential.generate import EXCLUDED, EXTENDED_OVERFLOWS, Choices, judged_rows, unit
 from irqvisor._jit import NOJIT
 from irqvisor.hw import ops
 from irqvisor.hw.decode import INSTRUCTIONS
@@ -56,6 +58,14 @@ def test_every_row_is_compared_with_some_reference_or_excluded_with_a_reason() -
     judged = {row.mnemonic for isa in range(3) for row in judged_rows(isa)}
     assert judged - compared == NOWHERE
     assert {row.op & ~ops.RC for row in INSTRUCTIONS if row.mnemonic not in judged} == set(EXCLUDED)
+
+
+def test_the_page_of_disagreements_tells_of_each() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/disagreements.md").read_text()
+    told = {name for cell in re.findall(r"^\| (`[^|]*)\|", page, re.MULTILINE) for name in re.findall("`(.*?)`", cell)}
+    listed = {name for configuration in CONFIGURATIONS for name in configuration.without}
+    stale = {row.mnemonic for row in INSTRUCTIONS if row.op in EXTENDED_OVERFLOWS}
+    assert told == listed | stale
 
 
 NOWHERE = {"stqcx.", "icbt", "dst", "dstst", "cp_abort"}
