@@ -8,17 +8,14 @@ TRAPS = ("tw", "td", "twi", "tdi")
 
 QEMU = {
     # row: why it is left out with qemu-user 7.2
-    "stqcx.": "lqarx does not set the reservation, so that the store never happens",
+    "stqcx.": "lqarx sets no reservation at its address, so that the store never happens",
     "divdeo[.]": "misses an overflow of the quotient into the sign bit",
     "icbt": "is an illegal instruction",
     "dst": "is an illegal instruction on a 970",
     "dstst": "is an illegal instruction on a 970",
-    "cp_abort": "is an illegal instruction",
 }
 QEMU_LITTLE_ENDIAN = QEMU | dict.fromkeys(STRINGS, "ends the emulator: it knows no alignment interrupt here")
 UNICORN = {
-    "stqcx.": QEMU["stqcx."],
     "icbt": QEMU["icbt"],
-    "cp_abort": QEMU["cp_abort"],
 } | dict.fromkeys(TRAPS, "stops without saying in which state")
 UNICORN_LITTLE_ENDIAN = UNICORN | dict.fromkeys(STRINGS, "stops without saying in which state")

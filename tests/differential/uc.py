@@ -36,7 +36,6 @@ class Unicorn:
         words = store_registers(has_tar=True)
         self._put(DONE, words)
         self._end = DONE + 4 * len(words)
-        self.stopped = None
 
     def _put(self, at: int, words: list[int]) -> None:
         order = "little" if self._little else "big"
@@ -50,6 +49,8 @@ class Unicorn:
         uc.ctl_remove_cache(CODE, CODE + CODE_BYTES)
         uc.reg_write(ppc.UC_PPC_REG_MSR, self._msr)
         uc.emu_start(STUBS, self._end)
+        while (pc := uc.reg_read(ppc.UC_PPC_REG_PC)) != self._end:  # it pauses at or rx,rx,rx, a priority hint
+            uc.emu_start(pc, self._end)
         after, _ = unpack(uc.mem_read(OUT, RESULT_BYTES), little=self._little)
         after.ended, after.pc = "end", end
         return after
