@@ -5,7 +5,7 @@ code, which can be rebuilt. What cannot change what happens - names, symbols, wh
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,32 @@ from irqvisor import ram, tables
 from irqvisor.errors import InvariantError, UsageError
 from irqvisor.guest.image import Symbol, name_at
 from irqvisor.hv import control, loop
+from irqvisor.hw import panel
 from irqvisor.hw.state import (
     CLEAN,
     CODE_PAGE,
     CODE_STRIDE,
+    ISA_300,
     NEVER,
     NOBODY,
     PAGE_SHIFT,
+    PAGE_WORDS,
     WATCHED,
     Phase,
     Stop,
 )
+from irqvisor.hw.undefined import XER_KEPT_LOW
+from irqvisor.spec import power_isa
 from irqvisor.tables import Table
 
 NO_QUOTA = 1 << 60
 FIRST_CODE_PAGES = 16
+
+BARE = "bare"
+"""The design of a machine without one: `Machine.bare`."""
+
+NOT_COMPLETED = frozenset({0x200, 0x300, 0x380, 0x600, 0x700, 0x800, 0xE40, 0xF20, 0xF40, 0xF60, 0xF80})
+"""Vectors of interrupts in place of the instruction that SRR0 or HSRR0 points at (Book III-S, Interrupts)."""
 
 
 @dataclass
@@ -46,12 +57,13 @@ class Labels:
 
 
 class Machine:
-    """One machine. Make one with `Machine.from_scenario`, `fork` or `load`.
+    """One machine. Make one with `Machine.from_scenario`, `Machine.bare`, `fork` or `load`.
 
     Attributes:
         cpu: the contexts that run on each pCPU, as `Cpu`; ``m.cpu[0].gpr[3]``.
         memory: guest memory of the first domain; ``m.memory[0x500:0x520]`` is bytes.
         stop_reason: why the last `run` returned, a `Stop`.
+        interrupt: the vector of the interrupt that the last `run` stopped at; None if it did not stop at one.
     """
 
     def __init__(
@@ -66,6 +78,7 @@ class Machine:
         self.labels = labels
         self.code = new_code(FIRST_CODE_PAGES) if code is None else code
         self.stop_reason = Stop.BUDGET
+        self.interrupt: int | None = None
         self.consoles: list[bytearray] = [bytearray() for _ in labels.domains]
         self.typed: list[bytearray] = [bytearray() for _ in labels.domains]
         self.on_log: Callable[[np.ndarray[Any, Any]], None] | None = None
@@ -83,6 +96,25 @@ class Machine:
         from irqvisor.lab import build
 
         return build.machine(scenario, design, **options)
+
+    @classmethod
+    def bare(
+        cls, *, memory_bytes: int = 1 << 20, cpu: str = "970", isa: str | None = None, little_endian: bool = False
+    ) -> "Machine":
+        """A processor and its memory: no hypervisor, no devices, no guest (docs/reference/bare-machine.md).
+
+        Args:
+            memory_bytes: RAM from address 0 on, a multiple of 4096.
+            cpu: "970" or "power8".
+            isa: the architecture level, "2.01", "2.07" or "3.0", if not the processor's own.
+            little_endian: whether MSR[LE] is on, and interrupts turn it on.
+
+        Raises:
+            UsageError: there is no such processor.
+        """
+        from irqvisor import bare
+
+        return bare.machine(memory_bytes, cpu, isa, little_endian=little_endian)
 
     def _bind(self) -> None:
         self.views = tables.Views(self.state)
@@ -149,12 +181,41 @@ class Machine:
 
     # Doing
 
-    def run(self, *, cycles: int | None = None, instructions: int | None = None, until: Phase | None = None) -> int:
+    def run(
+        self,
+        *,
+        cycles: int | None = None,
+        instructions: int | None = None,
+        until: Phase | None = None,
+        stop_at_interrupts: bool | None = None,
+    ) -> int:
         """Run for a number of cycles or guest instructions, or until a phase is reached; else to the end.
 
-        With several pCPUs a run of cycles ends with the first round that reaches them. Returns guest instructions
-        completed; `stop_reason` says why it stopped.
+        With several pCPUs a run of cycles ends with the first round that reaches them. A machine with one pCPU can stop
+        when its context has taken an interrupt, before the handler's first instruction: a bare machine does so unless
+        told not to. Returns guest instructions completed; `stop_reason` says why it stopped.
         """
+        self._watch_interrupts(stop=self.is_bare if stop_at_interrupts is None else stop_at_interrupts)
+        done = self._run_limited(cycles, instructions, until)
+        self.interrupt = None
+        if self.stop_reason == Stop.INTERRUPT:
+            self.interrupt = int(self.views[Table.REQUEST][0].value)
+            done -= self.interrupt in NOT_COMPLETED
+        return done
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing but a processor and memory."""
+        return self.labels.design == BARE
+
+    def _watch_interrupts(self, *, stop: bool) -> None:
+        if stop and len(self.views[Table.PCPU]) > 1:
+            raise UsageError(
+                "run(stop_at_interrupts=True)", f"{len(self.views[Table.PCPU])} pCPUs", "a machine with one"
+            )
+        self.views[Table.REQUEST][0].interrupts = int(stop)
+
+    def _run_limited(self, cycles: int | None, instructions: int | None, until: Phase | None) -> int:
         limit = self.now + cycles if cycles is not None else NEVER
         quota = instructions if instructions is not None else NO_QUOTA
         if until is not None:
@@ -232,6 +293,20 @@ class Machine:
         self.state = fresh
         self._bind()
 
+    def forget_code(self, at: int, size: int) -> None:
+        """RAM was written from outside, `size` bytes at an offset: decode the words there anew."""
+        first, end = at >> WORD_SHIFT, (at + size - 1 >> WORD_SHIFT) + 1
+        page = first // PAGE_WORDS
+        entries = self.views[Table.CODEMAP].entry[page : (end - 1) // PAGE_WORDS + 1] & CODE_PAGE
+        decoded = np.flatnonzero(entries)
+        if len(decoded) and int(self.code[0]["x"]):
+            self._make_code_room()
+        for k in decoded.tolist():
+            begin = (page + k) * PAGE_WORDS
+            words = slice(max(first - begin, 0), min(end - begin, PAGE_WORDS))
+            start = 1 + (int(entries[k]) - 1) * CODE_STRIDE
+            self.code["op"][start + words.start : start + words.stop] = 0
+
     def _make_code_room(self) -> None:
         """The decoded-code pool is full, or shared with a fork: take a copy of our own, twice as large if full."""
         used = int(self.code[0]["imm"])
@@ -270,7 +345,7 @@ class Machine:
         twin.base = self.base
         twin.code = self.code
         twin.labels = self.labels
-        twin.stop_reason = self.stop_reason
+        twin.stop_reason, twin.interrupt = self.stop_reason, self.interrupt
         twin.consoles = [bytearray(text) for text in self.consoles]
         twin.typed = [bytearray(text) for text in self.typed]
         twin.on_log = None
@@ -338,20 +413,130 @@ def watch_pages(state: np.ndarray[Any, Any]) -> None:
     assert not np.any(entries & CODE_PAGE)
 
 
-class Cpu:
-    """The context that a pCPU runs, or ran last: plain Python values."""
+MASK64 = (1 << 64) - 1
+MASK32 = (1 << 32) - 1
+WORD_SHIFT = 2
 
-    FIELDS = ("msr", "lr", "ctr", "srr0", "srr1", "hsrr0", "hsrr1", "dar", "dsisr", "lpcr", "hid4")
+
+def as_signed(value: int, name: str) -> int:
+    """A 64-bit number, of either sign, as records keep it."""
+    if not -(1 << 63) <= value <= MASK64:
+        raise UsageError(f"{name} = {value:#x}", "does not fit into a register", "64 bits")
+    return ((value & MASK64) ^ (1 << 63)) - (1 << 63)
+
+
+class Field:
+    """A register that is a field of the context."""
+
+    def __init__(self, field: str, place: int | None = None) -> None:
+        self._field = field
+        self._place = place
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, cpu: "Cpu", owner: type) -> int:
+        value = cpu.record[self._field]
+        return int(value if self._place is None else value[self._place]) & MASK64
+
+    def __set__(self, cpu: "Cpu", value: int) -> None:
+        if self._place is None:
+            cpu.record[self._field] = as_signed(value, self._name)
+        else:
+            cpu.record[self._field][self._place] = as_signed(value, self._name)
+
+
+class Spr:
+    """A register that counts by itself, or whose bits are not all its own: read and written as by an instruction."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __get__(self, cpu: "Cpu", owner: type) -> int:
+        return cpu.read_spr(self._number)
+
+    def __set__(self, cpu: "Cpu", value: int) -> None:
+        cpu.write_spr(self._number, value)
+
+
+class Gprs(Sequence[int]):
+    """The general registers of a context, to be read and written like a list of 32 numbers."""
+
+    def __init__(self, registers: np.ndarray[Any, Any]) -> None:
+        self._registers = registers
+
+    def __len__(self) -> int:
+        return len(self._registers)
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, slice):
+            return self._registers[which].view(np.uint64).tolist()
+        return int(self._registers[which]) & MASK64
+
+    def __setitem__(self, which: int | slice, value: Any) -> None:
+        if isinstance(which, slice):
+            self._registers[which] = [as_signed(int(x), "gpr") for x in value]
+        else:
+            self._registers[which] = as_signed(int(value), f"gpr[{which}]")
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self[:] == (other[:] if isinstance(other, Gprs) else other))
+
+    __hash__ = None  # type: ignore[assignment]  # as a list
+
+    def __repr__(self) -> str:
+        return f"[{', '.join(hex(x) for x in self)}]"
+
+
+class Cpu:
+    """The context that a pCPU runs, or ran last: its registers by name, to be read and written.
+
+    Values are plain Python integers, unsigned when read.
+    """
+
+    __slots__ = ("_machine", "_number", "_pcpu")
+
+    pc = Field("nip")
+    msr = Field("msr")
+    lr = Field("lr")
+    ctr = Field("ctr")
+    tar = Field("tar")
+    cfar = Field("cfar")
+    srr0 = Field("srr0")
+    srr1 = Field("srr1")
+    hsrr0 = Field("hsrr0")
+    hsrr1 = Field("hsrr1")
+    dar = Field("dar")
+    dsisr = Spr(power_isa.SPR_DSISR)
+    sprg0 = Field("sprg", 0)
+    sprg1 = Field("sprg", 1)
+    sprg2 = Field("sprg", 2)
+    sprg3 = Field("sprg", 3)
+    hsprg0 = Field("hsprg", 0)
+    hsprg1 = Field("hsprg", 1)
+    lpcr = Spr(power_isa.SPR_LPCR)
+    hid0 = Field("hid0")
+    hid1 = Field("hid1")
+    hid4 = Field("hid4")
+    hid5 = Field("hid5")
+    dec = Spr(power_isa.SPR_DEC)
+    hdec = Spr(power_isa.SPR_HDEC)
 
     def __init__(self, machine: Machine, pcpu: int) -> None:
         self._machine = machine
+        self._number = pcpu
         self._pcpu = machine.views[Table.PCPU][pcpu]
 
     @property
-    def record(self) -> Any:
-        """The context's record, or the last one's while the pCPU is idle."""
+    def context(self) -> int:
+        """The context's number, or the last one's while the pCPU is idle."""
         c = int(self._pcpu.context)
-        return self._machine.views[Table.CONTEXT][c if c >= 0 else max(int(self._pcpu.loaded), 0)]
+        return c if c >= 0 else max(int(self._pcpu.loaded), 0)
+
+    @property
+    def record(self) -> Any:
+        """Its record (hw/state.py CONTEXT)."""
+        return self._machine.views[Table.CONTEXT][self.context]
 
     @property
     def idle(self) -> bool:
@@ -363,6 +548,7 @@ class Cpu:
 
     @property
     def instructions(self) -> int:
+        """Instructions so far; one that an interrupt took the place of counts too."""
         return int(self._pcpu.icount)
 
     @property
@@ -371,31 +557,85 @@ class Cpu:
         return int(self._pcpu.untranslated)
 
     @property
-    def pc(self) -> int:
-        return int(self.record.nip) & MASK64
+    def gpr(self) -> Gprs:
+        return Gprs(self.record.gpr[:32])
 
-    @property
-    def gpr(self) -> list[int]:
-        return [int(x) & MASK64 for x in self.record.gpr[:32]]
+    @gpr.setter
+    def gpr(self, values: Sequence[int]) -> None:
+        self.gpr[:] = values
 
     @property
     def cr(self) -> int:
-        value = 0
-        for part in self.record.cr:
-            value = value << 4 | int(part)
-        return value
+        return int(self.record.cr.tobytes().hex()[1::2], 16)
 
-    def __getattr__(self, name: str) -> int:
-        if name in Cpu.FIELDS:
-            return int(self.record[name]) & MASK64
-        raise AttributeError(name)
+    @cr.setter
+    def cr(self, value: int) -> None:
+        self.record.cr[:] = [as_signed(value, "cr") >> shift & 15 for shift in range(28, -4, -4)]
+
+    @property
+    def xer(self) -> int:
+        c = self.record
+        value = int(c.so) << 31 | int(c.ov) << 30 | int(c.ca) << 29 | int(c.xer_low)
+        if self._pcpu.isa != ISA_300:
+            return value
+        return value | int(c.ov32) << 19 | int(c.ca32) << 18
+
+    @xer.setter
+    def xer(self, value: int) -> None:
+        c = self.record
+        as_signed(value, "xer")
+        c.so, c.ov, c.ca, c.ov32, c.ca32 = (value >> bit & 1 for bit in (31, 30, 29, 19, 18))
+        c.xer_low = value & XER_KEPT_LOW
+
+    @property
+    def tb(self) -> int:
+        return self.read_spr(power_isa.SPR_TB)
+
+    @tb.setter
+    def tb(self, value: int) -> None:
+        # The lower half must not carry into the upper one in between (Book III-S, Writing the Time Base)
+        self.write_spr(power_isa.SPR_TBL_WRITE, 0)
+        self.write_spr(power_isa.SPR_TBU_WRITE, value >> 32)
+        self.write_spr(power_isa.SPR_TBL_WRITE, value)
+
+    @property
+    def external(self) -> bool:
+        """Level of the external interrupt input; where there is a controller, it drives it."""
+        return bool(self._pcpu.external)
+
+    @external.setter
+    def external(self, level: bool) -> None:
+        self._pcpu.external = int(level)
+
+    def read_spr(self, number: int) -> int:
+        """A special purpose register by its number; 0 if there is none."""
+        if number in NAMED_SPRS:
+            return int(getattr(self, NAMED_SPRS[number]))
+        with np.errstate(over="ignore"):
+            return int(panel.get(self._machine.arrays, self._number, self.context, number)) & MASK64
+
+    def write_spr(self, number: int, value: int) -> None:
+        """Write it as an instruction in hypervisor state would: bits it does not have are dropped."""
+        if number in NAMED_SPRS:
+            setattr(self, NAMED_SPRS[number], value)
+            return
+        with np.errstate(over="ignore"):
+            panel.put(self._machine.arrays, self._number, self.context, number, as_signed(value, f"spr {number}"))
 
     def __repr__(self) -> str:
         what = " idle" if self.idle else " MSR[IR/DR] set, no translation configured" if self.untranslated else ""
         return f"<Cpu pc={self.pc:#x} msr={self.msr:#x} now={self.now}{what}>"
 
 
-MASK64 = (1 << 64) - 1
+NAMED_SPRS = {
+    power_isa.SPR_XER: "xer",
+    power_isa.SPR_LR: "lr",
+    power_isa.SPR_CTR: "ctr",
+    power_isa.SPR_SRR0: "srr0",
+    power_isa.SPR_SRR1: "srr1",
+    **{power_isa.SPR_SPRG0 + n: f"sprg{n}" for n in range(4)},
+}
+"""Registers that instructions reach without hw/spr.py `read_spr`."""
 
 
 class Memory:
@@ -424,16 +664,12 @@ class Memory:
         return int(self._bytes[where])
 
     def __setitem__(self, where: int | slice, value: Any) -> None:
-        """Write memory from outside. Decoded code of the machine is dropped, so changed instructions count."""
-        if isinstance(where, slice):
-            touched = range(self._size)[where]
-            if touched:
-                first, last = sorted((touched[0], touched[-1]))
-                self._machine.own(self._ram + first, last + 1 - first)
-            self._bytes[where] = np.frombuffer(bytes(value), np.uint8)
-        else:
-            self._machine.own(self._ram + range(self._size)[where], 1)
-            self._bytes[where] = value
-        self._machine.code = new_code((len(self._machine.code) - 1) // CODE_STRIDE)
-        watch_pages(self._machine.state)
-        self._machine._bind()
+        """Write memory from outside. Instructions that it changes count."""
+        chosen = range(self._size)[where]
+        touched = chosen if isinstance(chosen, range) else range(chosen, chosen + 1)
+        if touched:
+            first, last = sorted((touched[0], touched[-1]))
+            self._machine.own(self._ram + first, last + 1 - first)
+        self._bytes[where] = np.frombuffer(bytes(value), np.uint8) if isinstance(where, slice) else value
+        if touched:
+            self._machine.forget_code(self._ram + first, last + 1 - first)

@@ -223,3 +223,8 @@ def tdi(to, a, value):
 
 def twi(to, a, value):
     return _d(3, to, a, value)
+
+
+def subf_(t, a, b):
+    """subf. (dot)."""
+    return _x(40, t, a, b, rc=1)

@@ -61,6 +61,19 @@ class Due(IntEnum):
 
 
 @jit
+def taken(m, p, vector):
+    """An interrupt was taken: what that costs. Who wants to see it gets the machine back before the handler runs."""
+    pc = pcpu(m, p)
+    pc.now += header(m).exc_entry
+    ask = request(m)
+    if ask.interrupts != 0:
+        ask.reason = Stop.INTERRUPT
+        ask.pcpu = p
+        ask.value = vector
+        header(m).horizon = pc.now
+
+
+@jit
 def handler_order(cpu, isa, hypervisor):
     """MSR[LE] of an interrupt handler: HID0[HILE] in hypervisor state, else LPCR[ILE]. A 970 is big-endian."""
     if isa == ISA_201:
@@ -85,7 +98,7 @@ def enter_in(m, p, cpu, vector, cause, hypervisor):
     cpu.msr = (cpu.msr & MSR_ME) | hypervisor | MSR_SF | handler_order(cpu, pcpu(m, p).isa, hypervisor)
     cpu.nip = vector
     cpu.resv = 0
-    pcpu(m, p).now += header(m).exc_entry
+    taken(m, p, vector)
 
 
 @jit
@@ -96,7 +109,7 @@ def enter_hypervisor_type(m, p, cpu, vector, cause):
     cpu.msr = (cpu.msr & (MSR_ME | MSR_RI)) | MSR_SF | MSR_HV | handler_order(cpu, pcpu(m, p).isa, MSR_HV)
     cpu.nip = vector
     cpu.resv = 0
-    pcpu(m, p).now += header(m).exc_entry
+    taken(m, p, vector)
 
 
 @jit

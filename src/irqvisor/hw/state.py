@@ -201,6 +201,7 @@ REQUEST = np.dtype(
         ("pcpu", "i8"),
         ("domain", "i8"),
         ("value", "i8"),  # what the reason needs
+        ("interrupts", "i8"),  # told by Python: 1: return after a context took an interrupt
     ],
     align=True,
 )
@@ -324,3 +325,4 @@ class Stop(IntEnum):
     LOG = 9  # the event log is nearly full; take its records and go on
     ATTENTION = 10  # attn: a guest stopped its processor
     CHECKSTOP = 11  # a machine check with MSR[ME]=0
+    INTERRUPT = 12  # a context took an interrupt, and `run` was told to stop there
