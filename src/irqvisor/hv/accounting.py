@@ -1,19 +1,19 @@
 """Cycles that the hypervisor spends, charged once each (docs/reference/charges.md)."""
 
 from irqvisor import trace
-from irqvisor._jit import jit
+from irqvisor._jit import hot
 from irqvisor.hv.state import Entry
 from irqvisor.hw.state import header, pcpu
 
 
-@jit
+@hot
 def charge(m, p, cycles):
     """Spend cycles in the hypervisor on this pCPU."""
     pcpu(m, p).now += cycles
     trace.pcpu_count(m, p).hypervisor += cycles
 
 
-@jit
+@hot
 def enter(m, p, reason):
     """The hypervisor is entered; the caller charges what the way in costs."""
     pc = pcpu(m, p)
@@ -23,18 +23,18 @@ def enter(m, p, reason):
     trace.emit(m, trace.Kind.ENTER_HV, pc.now, p, pc.context, -1, 0, reason)
 
 
-@jit
+@hot
 def read_pic(m, p):
     """The hypervisor reads a controller register."""
     charge(m, p, header(m).pic_read)
 
 
-@jit
+@hot
 def write_pic(m, p):
     """The hypervisor writes a controller register."""
     charge(m, p, header(m).pic_write)
 
 
-@jit
+@hot
 def is_hypercall(reason):
     return reason == Entry.HCALL_XEN or reason == Entry.HCALL_PAPR

@@ -1,6 +1,6 @@
 """Design number to functions: the only file that names the modules of all designs (numbers: spec/designs.py)."""
 
-from irqvisor._jit import jit
+from irqvisor._jit import hot, jit
 from irqvisor.hv import hcall
 from irqvisor.hv.designs import native, rhype, xen_ppc
 from irqvisor.hv.state import Where
@@ -19,7 +19,7 @@ def setup(m):
         xen_ppc.setup(m)
 
 
-@jit
+@hot
 def on_external(m, p):
     design = header(m).design
     if design == Design.NATIVE:
@@ -30,7 +30,7 @@ def on_external(m, p):
         xen_ppc.on_external(m, p)
 
 
-@jit
+@hot
 def on_hcall(m, p, v, cpu):
     design = header(m).design
     if design == Design.NATIVE:
@@ -53,7 +53,7 @@ def on_hdec(m, p):
         xen_ppc.on_hdec(m, p)
 
 
-@jit
+@hot
 def on_access(m, p, what):
     design = header(m).design
     if design == Design.NATIVE:
@@ -64,7 +64,7 @@ def on_access(m, p, what):
         xen_ppc.on_access(m, p, what)
 
 
-@jit
+@hot
 def before_entry(m, p):
     design = header(m).design
     if design == Design.NATIVE:

@@ -9,7 +9,7 @@ the control plane: `COLD` stops the loop, `control.py` finishes the call, and th
 from enum import IntEnum
 
 from irqvisor import trace
-from irqvisor._jit import jit
+from irqvisor._jit import hot, jit
 from irqvisor.hv import accounting, event_channel, scheduler
 from irqvisor.hv.state import Entry, pirq, vcpu
 from irqvisor.hw import openpic
@@ -30,7 +30,7 @@ class Answer(IntEnum):
     NOT_MINE = 2
 
 
-@jit
+@hot
 def begin(m, p, cpu):
     """Enter the hypervisor for a call; charges the minimal round trip. True if the caller may make one."""
     number = cpu.gpr[3]
@@ -44,7 +44,7 @@ def begin(m, p, cpu):
     return True
 
 
-@jit
+@hot
 def is_marked(number):
     """Whether a number is a Xen hypercall."""
     return number & xen.MARK == xen.MARK

@@ -8,7 +8,7 @@ stopping and going on changes nothing.
 """
 
 from irqvisor import trace
-from irqvisor._jit import entry, jit
+from irqvisor._jit import entry, hot, jit
 from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, scheduler
 from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
 from irqvisor.hw import devices, doorbell, memory, openpic, timeline
@@ -47,7 +47,7 @@ def program_controller(m):
     openpic.configure_ipi(m, EVENT_CHECK_IPI, openpic.mpic_priority(IPI_PRIORITY))
 
 
-@jit
+@hot
 def enter_from_idle(m, p):
     """An idle pCPU in the hypervisor: take an interrupt, run a timer, or skip to where something happens.
     False if nothing can happen before the horizon."""
@@ -72,7 +72,7 @@ def enter_from_idle(m, p):
     return False
 
 
-@jit
+@hot
 def sleep(m, p):
     """Idle time is skipped: to the horizon, or to the cycle at which this pCPU wakes by itself."""
     pc = pcpu(m, p)
@@ -86,7 +86,7 @@ def sleep(m, p):
         pc.now = until
 
 
-@jit
+@hot
 def skips_softirqs(m, pc):
     """P13: an external interrupt resumes the guest it came to; the wish to reschedule waits for another entry."""
     if header(m).defects & Defect.SOFTIRQS_SKIPPED == 0 or pc.entry != Entry.EXTERNAL:
@@ -125,7 +125,7 @@ def take_hdec(m, p):
     leave(m, p)
 
 
-@jit
+@hot
 def take_hcall(m, p):
     """A hypercall: the design's own, or nobody's. COLD ones come back through `resume`."""
     pc = pcpu(m, p)

@@ -37,7 +37,7 @@ def choose(m, p):
     return found
 
 
-@jit
+@hot
 def load(m, p, v):
     """Run vCPU `v` on pCPU `p`, loading its state if another's is there."""
     pc = pcpu(m, p)
@@ -54,7 +54,7 @@ def load(m, p, v):
     vcpu(m, v).marked = pc.serial
 
 
-@jit
+@hot
 def unload(m, p):
     """The running vCPU stops running here."""
     pc = pcpu(m, p)
@@ -151,7 +151,7 @@ def goes_on(m, pc):
     return pc.context >= 0 and pc.resched == 0 and is_runnable(m, pc.context)
 
 
-@jit
+@hot
 def reschedule(m, p):
     """Choose who runs now, on the way out of the hypervisor; returns False if nobody can."""
     pc = pcpu(m, p)

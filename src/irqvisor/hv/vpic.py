@@ -7,7 +7,7 @@ would hold the line up and the guest would enter 0x500 for ever.
 """
 
 from irqvisor import trace
-from irqvisor._jit import jit
+from irqvisor._jit import hot, jit
 from irqvisor.hv import scheduler
 from irqvisor.hv.accounting import read_pic, write_pic
 from irqvisor.hv.state import domain, pirq, vcpu
@@ -69,7 +69,7 @@ def best(m, v):
     return found
 
 
-@jit
+@hot
 def priority_of(m, v, entry):
     """Priority of something `best` found; PRIORITY_NONE for nothing."""
     if entry == NONE:
@@ -79,7 +79,7 @@ def priority_of(m, v, entry):
     return pirq(m, entry).priority
 
 
-@jit
+@hot
 def deliverable(m, v):
     """Whether a queued interrupt is more favoured than the vCPU's CPPR."""
     w = vcpu(m, v)
@@ -88,7 +88,7 @@ def deliverable(m, v):
     return priority_of(m, v, best(m, v)) < w.cppr
 
 
-@jit
+@hot
 def xisr(entry):
     """The interrupt source number a guest sees."""
     if entry == NONE:
@@ -113,7 +113,7 @@ def follow(m, p):
     openpic.set_task_priority(m, p, openpic.task_priority(vcpu(m, v).cppr if v >= 0 else PRIORITY_NONE))
 
 
-@jit
+@hot
 def ask(m, v):
     """The line as the vCPU sees it: raise or drop its mediated request (LPCR[MER]) for what is queued. True: raised."""
     cpu = context(m, v)
@@ -209,7 +209,7 @@ def accept(m, p, v):
     return xirr
 
 
-@jit
+@hot
 def learn(m, p, v, irq):
     """The owner knows its source."""
     from_source = pirq(m, irq).source

@@ -19,7 +19,7 @@ mediated request, and is given one here (`vpic.ask`).
 """
 
 from irqvisor import trace
-from irqvisor._jit import jit
+from irqvisor._jit import hot, jit
 from irqvisor.hv import accounting, hcall, inject, scheduler, vpic
 from irqvisor.hv.state import Where, domain, pirq, vcpu
 from irqvisor.hw import openpic
@@ -133,7 +133,7 @@ def on_access(m, p, what):
     """Nothing is watched: hypercalls tell everything."""
 
 
-@jit
+@hot
 def before_entry(m, p):
     """Simulated delivery of what is queued, if the guest can take it; else ask to be told when it can."""
     v = pcpu(m, p).context

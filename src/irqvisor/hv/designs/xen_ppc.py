@@ -17,7 +17,7 @@ Source: Xen 3.2, xen/arch/powerpc, external.c and exceptions.c; Blanchard, xen-d
 """
 
 from irqvisor import trace
-from irqvisor._jit import jit
+from irqvisor._jit import hot, jit
 from irqvisor.hv import accounting, board, event_channel, hcall, inject, scheduler
 from irqvisor.hv.state import ANY_ENTRY, Defect, Exit, Where, domain, pirq, vcpu
 from irqvisor.hw import openpic
@@ -108,7 +108,7 @@ def on_access(m, p, what):
         event_channel.observe_store(m, p)
 
 
-@jit
+@hot
 def before_entry(m, p):
     """deliver_ee: simulate an external interrupt if an upcall is pending and the guest can take it."""
     pc = pcpu(m, p)
