@@ -1,4 +1,4 @@
-"""Compiled C on the bare machine, in both byte orders: sorts, CRC, large numbers, SHA-256 and text, against the host."""
+"""Compiled C on the bare machine in both byte orders: sorts, CRC, large numbers, SHA-256 and text, against the host."""
 
 import hashlib
 import struct
