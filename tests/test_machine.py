@@ -1,19 +1,20 @@
 """Machine: the same run however it is cut, saved, forked or watched; and the plain values it shows."""
 
+import gzip
 import hashlib
 import json
 import os
 import subprocess
 import sys
-import zlib
 
 import pytest
 
 from hv.harness import DESIGNS, MANUAL, Parked, fates, periodic, ready, small
 from irqvisor.errors import SnapshotError, UsageError
-from irqvisor.hw.state import Phase, Stop
+from irqvisor.hw.state import ISA_201, ISA_207, ISA_300, Phase, Stop
 from irqvisor.lab import build, runner
 from irqvisor.machine import Machine
+from irqvisor.spec.power_isa import DSISR_NO_TRANSLATION, MSR_DR
 from irqvisor.tables import Table
 
 compiled = pytest.mark.compiled
@@ -247,7 +248,7 @@ def test_another_version_is_refused_by_number(saved):
     data = bytearray(saved.read_bytes())
     data[8:12] = (99).to_bytes(4, "big")
     saved.write_bytes(data)
-    assert "format version 99; expected version 1" in message_of(saved)
+    assert "format version 99; expected version 2" in message_of(saved)
 
 
 @pytest.mark.parametrize("kept", [0, 5, 8, 15, 16, 20, 47, 48, 400, -1, -33])
@@ -284,13 +285,22 @@ def test_another_layout_is_refused(saved):
     assert "another layout" in message_of(saved)
 
 
-def test_data_that_does_not_unpack_is_refused(saved):
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        (lambda body: b"nonsense", "unpack"),
+        (lambda body: body[:-100], "unpack"),
+        (lambda body: body[:30] + b"?" + body[31:], "unpack"),
+        (lambda body: gzip.compress(b"too short"), "9 bytes of data"),
+        (lambda body: body + gzip.compress(b"more"), "more data"),
+    ],
+)
+def test_data_that_does_not_unpack_is_refused(saved, spoilt, message):
     data = saved.read_bytes()[:-32]
     length = int.from_bytes(data[12:16], "big")
-    for body in (b"nonsense", zlib.compress(b"too short")):
-        broken = data[: 16 + length] + body
-        saved.write_bytes(broken + digest(broken))
-        assert "unpack" in message_of(saved) or "bytes of data" in message_of(saved)
+    broken = data[: 16 + length] + spoilt(data[16 + length :])
+    saved.write_bytes(broken + digest(broken))
+    assert message in message_of(saved)
 
 
 def digest(data):
@@ -322,6 +332,34 @@ def test_cpu_shows_plain_values(machine):
     assert repr(cpu).startswith("<Cpu pc=0x10000 ")
     with pytest.raises(AttributeError):
         cpu.gpr7  # noqa: B018
+
+
+def test_cpu_says_that_a_guest_asked_for_translation(machine):
+    """The architecture's storage interrupts are raised all the same."""
+    twin = machine.fork()
+    guest = Parked(twin)
+    guest.cpu.msr |= MSR_DR
+    twin.memory[guest.HERE : guest.HERE + 4] = (0x80600000).to_bytes(4, "big")  # lwz r3,0(0)
+    assert twin.cpu[0].untranslated == 0
+    twin.step()
+    assert (twin.cpu[0].pc, twin.cpu[0].dsisr) == (0x300, DSISR_NO_TRANSLATION)
+    assert twin.cpu[0].untranslated == 1
+    assert repr(twin.cpu[0]).endswith(" MSR[IR/DR] set, no translation configured>")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "isa", "level"),
+    [("970", None, ISA_201), ("power8", None, ISA_207), ("970", "2.07", ISA_207), ("power8", "3.0", ISA_300)],
+)
+def test_a_processor_has_its_own_architecture_level_unless_another_is_chosen(cpu, isa, level):
+    chosen = build.machine(busy(), "rhype", cpu=cpu, isa=isa)
+    assert [int(pc.isa) for pc in chosen.views[Table.PCPU]] == [level]
+    assert [int(pc.model) for pc in chosen.views[Table.PCPU]] == [build.MODELS[cpu]]
+
+
+def test_a_level_that_does_not_exist_is_refused():
+    with pytest.raises(UsageError, match=r"isa='2\.06'.*2\.01, 2\.07, 3\.0"):
+        build.machine(busy(), "rhype", isa="2.06")
 
 
 def test_memory_is_bytes_by_guest_real_address(machine):
@@ -382,6 +420,7 @@ def test_symbols_name_addresses(machine):
     symbols = {s.name: s.address for s in machine.labels.symbols[0]}
     assert machine.symbol(0, symbols["compute_unit"]) == "compute_unit"
     assert machine.symbol(0, symbols["compute_unit"] + 8) == "compute_unit+0x8"
+    assert machine.symbol(0, 0x7FFFF000) == ""  # far behind the last label
 
 
 @compiled

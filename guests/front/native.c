@@ -14,10 +14,11 @@
 #include "openpic.h"
 #include "processor.h"
 
-const u64 front_asks_again = 0;
 u64 front_forgets_recheck; /* the line is real: there is nothing to forget */
 
-static u8 irq_of_vector[VECTOR_FIELD + 1];
+/* A vector is the place of its source in `sources`, whatever input that has. These two are the highest there are. */
+static u32 vector_spurious;
+static u32 vector_ipi;
 static u32 this_cpu; /* its bit in destinations */
 static u64 msr_asleep;
 
@@ -29,15 +30,13 @@ static u32 openpic_priority(u64 priority)
 
 void front_init(void)
 {
-    for (u64 vector = 0; vector <= VECTOR_FIELD; vector++)
-        irq_of_vector[vector] = IRQ_UNKNOWN;
-    irq_of_vector[VECTOR_IPI] = IRQ_SELF;
-    irq_of_vector[VECTOR_SPURIOUS] = NO_IRQ;
-
     openpic_write(OPENPIC_MY_TASK_PRIORITY, TASK_PRIORITY_CLOSED);
-    openpic_write(OPENPIC_SPURIOUS_VECTOR, VECTOR_SPURIOUS);
+    /* A controller of many inputs has more than the classic 8 bits for a vector: what it keeps says how many. */
+    openpic_write(OPENPIC_SPURIOUS_VECTOR, VECTOR_FIELD);
+    vector_spurious = openpic_read(OPENPIC_SPURIOUS_VECTOR) & VECTOR_FIELD;
+    vector_ipi = vector_spurious - VECTORS_OF_IPIS;
     openpic_write(OPENPIC_GLOBAL_CONFIGURATION, CONFIGURATION_MIXED);
-    openpic_write(OPENPIC_IPI_VECTOR_PRIORITY, openpic_priority(4) << VECTOR_PRIORITY_SHIFT | VECTOR_IPI);
+    openpic_write(OPENPIC_IPI_VECTOR_PRIORITY, openpic_priority(4) << VECTOR_PRIORITY_SHIFT | vector_ipi);
 
     u64 number;
     __asm__ volatile("mfspr %0,%1" : "=r"(number) : "i"(SPR_PIR));
@@ -50,17 +49,16 @@ void front_init(void)
     msr_asleep = read_msr() | MSR_POW | MSR_EE | MSR_RI;
 }
 
-void front_register(u64 irq)
+void front_register(struct source *source)
 {
-    struct source *source = &sources[irq];
+    u32 vector = (u32)(source - sources);
 
-    if (source->irq >= VECTOR_IPI)
-        give_up(EXIT_SETUP, "no such interrupt input", source->irq);
-    irq_of_vector[source->irq] = (u8)irq;
+    if (vector >= vector_ipi)
+        give_up(EXIT_SETUP, "no vector left for input", source->irq);
     openpic_write(OPENPIC_SOURCE_DESTINATION + 0x20 * source->irq, this_cpu);
     openpic_write(OPENPIC_SOURCE_VECTOR_PRIORITY + 0x20 * source->irq,
                   VECTOR_POSITIVE | (source->level ? VECTOR_LEVEL : 0) |
-                      openpic_priority(source->priority) << VECTOR_PRIORITY_SHIFT | (u32)source->irq);
+                      openpic_priority(source->priority) << VECTOR_PRIORITY_SHIFT | vector);
 }
 
 void front_ready(void)
@@ -68,18 +66,38 @@ void front_ready(void)
     openpic_write(OPENPIC_MY_TASK_PRIORITY, TASK_PRIORITY_OPEN);
 }
 
-INLINE u64 get_irq(struct scan *scan)
+struct source *get_irq(struct scan *scan)
 {
+    u64 vector = openpic_read(OPENPIC_MY_ACKNOWLEDGE) & VECTOR_FIELD;
+
     (void)scan;
-    return irq_of_vector[openpic_read(OPENPIC_MY_ACKNOWLEDGE) & VECTOR_FIELD];
+    if (LIKELY(vector < source_count))
+        return &sources[vector];
+    if (vector == vector_ipi)
+        return &self;
+    if (vector != vector_spurious)
+        unknown_interrupt();
+    return NO_IRQ;
 }
 
 /* 970 kernels read WHOAMI afterwards to push the store out; this board's stores do not linger. */
-INLINE void eoi(u64 irq, struct scan *scan)
+void eoi(struct source *source, struct scan *scan)
 {
-    (void)irq;
+    (void)source;
     (void)scan;
     openpic_write(OPENPIC_MY_EOI, 0);
+}
+
+int more_irqs(const struct scan *scan)
+{
+    (void)scan;
+    return 0;
+}
+
+struct source *next_irq(struct scan *scan)
+{
+    (void)scan;
+    return NO_IRQ;
 }
 
 void front_enable(void)

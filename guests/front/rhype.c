@@ -11,27 +11,24 @@
 #include "papr.h"
 #include "processor.h"
 
-#define INPUTS 256
+#define INPUTS 512
 
-const u64 front_asks_again = 0;
 u64 front_forgets_recheck; /* the line is real, as the hypervisor shows it: there is nothing to forget */
 
-static u8 irq_of_input[INPUTS];
+static struct source *source_of_input[INPUTS];
 
 void front_init(void)
 {
-    for (u64 input = 0; input < INPUTS; input++)
-        irq_of_input[input] = IRQ_UNKNOWN;
 }
 
 /* Priority and owner of a source are set before its guest starts: this board has no RTAS to ask. */
-void front_register(u64 irq)
+void front_register(struct source *source)
 {
-    u64 input = sources[irq].irq - XISR_DEVICES;
+    u64 input = source->irq - XISR_DEVICES;
 
     if (input >= INPUTS)
-        give_up(EXIT_SETUP, "no such XISR", sources[irq].irq);
-    irq_of_input[input] = (u8)irq;
+        give_up(EXIT_SETUP, "no such XISR", source->irq);
+    source_of_input[input] = source;
 }
 
 void front_ready(void)
@@ -40,26 +37,39 @@ void front_ready(void)
         give_up(EXIT_SETUP, "H_CPPR refused", CPPR_OPEN);
 }
 
-INLINE u64 get_irq(struct scan *scan)
+struct source *get_irq(struct scan *scan)
 {
     u64 xirr = papr_xirr();
     u64 xisr = xirr & XISR_MASK;
 
     scan->xirr = xirr;
-    if (xisr == XISR_NONE)
-        return NO_IRQ;
-    if (xisr - XISR_DEVICES < INPUTS)
-        return irq_of_input[xisr - XISR_DEVICES];
-    if (xisr != XISR_IPI)
-        return IRQ_UNKNOWN;
-    papr_call(H_IPI, THIS_SERVER, MFRR_NONE, 0, 0);
-    return IRQ_SELF;
+    if (LIKELY(xisr - XISR_DEVICES < INPUTS && source_of_input[xisr - XISR_DEVICES]))
+        return source_of_input[xisr - XISR_DEVICES];
+    if (xisr == XISR_IPI) {
+        papr_call(H_IPI, THIS_SERVER, MFRR_NONE, 0, 0);
+        return &self;
+    }
+    if (xisr != XISR_NONE)
+        unknown_interrupt();
+    return NO_IRQ;
 }
 
-INLINE void eoi(u64 irq, struct scan *scan)
+void eoi(struct source *source, struct scan *scan)
 {
-    (void)irq;
+    (void)source;
     papr_call1(H_EOI, scan->xirr);
+}
+
+int more_irqs(const struct scan *scan)
+{
+    (void)scan;
+    return 0;
+}
+
+struct source *next_irq(struct scan *scan)
+{
+    (void)scan;
+    return NO_IRQ;
 }
 
 void front_enable(void)
@@ -81,9 +91,10 @@ void front_recheck(void)
 {
 }
 
-/* H_CEDE sets EE, and does not sleep if an interrupt is pending. */
+/* H_CEDE sets EE, and does not sleep if an interrupt is pending. By convention it is called with EE=0. */
 void front_idle(void)
 {
+    front_disable();
     papr_call1(H_CEDE, 0);
 }
 

@@ -8,40 +8,41 @@
 #include "kernel.h"
 
 /*
- * What one trip through external_interrupt() remembers between get_irq() and eoi(). It begins as zeros. The parts are
- * for different front ends; it lives in registers, because everything is linked as one module.
+ * What one trip through external_interrupt() remembers between get_irq(), eoi() and next_irq(). The parts are for
+ * different front ends; it lives in registers, because everything is linked as one module.
  */
 struct scan {
-    u64 xirr;              /* rhype: what H_XIRR answered, for H_EOI */
-    u64 selector;          /* xen-ppc: words of the bitmap still to look at */
-    volatile u64 *pending; /* xen-ppc: the word being looked at, */
-    u64 ready;             /* ... its ports still to handle, */
-    const u8 *irqs;        /* ... and what they are called here */
+    u64 xirr;                       /* rhype: what H_XIRR answered, for H_EOI */
+    struct xen_shared_info *shared; /* xen-ppc */
+    u64 selector;                   /* xen-ppc: words of the bitmap still to look at */
+    u64 word;                       /* xen-ppc: the one being looked at, counted by cntlzd, */
+    u64 ready;                      /* ... and its ports still to handle */
 };
 
 /* At boot, MSR[EE]=0: put the interrupt controller, or the page shared with the hypervisor, into a known state. */
 void front_init(void);
 
-/* At boot, MSR[EE]=0: let the interrupts of sources[irq] arrive as `irq`. */
-void front_register(u64 irq);
+/* At boot, MSR[EE]=0: let the interrupts of this source in. */
+void front_register(struct source *source);
 
 /* At boot, MSR[EE]=0, all sources registered: open the controller for this processor. */
 void front_ready(void);
 
 /*
- * At 0x500, MSR[EE]=0: which interrupt? Returns an index into `sources`, IRQ_SELF, IRQ_UNKNOWN, or NO_IRQ if nothing
- * was pending, in which case no eoi() is owed.
+ * At 0x500, MSR[EE]=0: which interrupt? Returns its source, &self, or NO_IRQ if nothing was found at once, in which
+ * case no eoi() is owed.
  */
-INLINE u64 get_irq(struct scan *scan);
+INLINE struct source *get_irq(struct scan *scan);
 
-/* The interrupt that get_irq() named has been handled. */
-INLINE void eoi(u64 irq, struct scan *scan);
+/* The interrupt that get_irq() or next_irq() named has been handled. */
+INLINE void eoi(struct source *source, struct scan *scan);
 
 /*
- * 1: external_interrupt() asks again until NO_IRQ. 0: it asks once, and whatever is still pending holds the line up and
- * enters 0x500 again.
+ * Then: is there more to do in this same trip? If so, next_irq() is called, and again after each eoi(), until it says
+ * NO_IRQ. Never where whatever is still pending holds the line up and enters 0x500 again.
  */
-extern const u64 front_asks_again;
+INLINE int more_irqs(const struct scan *scan);
+INLINE struct source *next_irq(struct scan *scan);
 
 /* Interrupts on, also those that came while they were off. */
 void front_enable(void);
@@ -55,10 +56,10 @@ int front_pending(void);
 /* Interrupts are on: make sure that nothing pending has been overlooked. A design with a real line: nothing to do. */
 void front_recheck(void);
 
-/* Interrupts are off, front_pending() said no: sleep. Returns with interrupts on, and one taken. */
+/* Interrupts are on: sleep, unless something is pending. Returns with interrupts on, and one taken. */
 void front_idle(void);
 
-/* Send an interrupt to this very processor; it arrives as IRQ_SELF. The first call may set up what it needs. */
+/* Send an interrupt to this very processor; it arrives as &self. The first call may set up what it needs. */
 void front_send_self(void);
 
 /* misbehave = "forget-recheck": front_enable() and front_recheck() no longer look at what came while EE was 0. */

@@ -5,36 +5,28 @@
 #include "board.h"
 #include "types.h"
 
-#define MAX_SOURCES 64
+#define MAX_SOURCES 256 /* as many as a machine has */
 
 /*
- * Interrupts inside this kernel are numbers of its own: 0 .. MAX_SOURCES - 1 is an index into `sources`, and a front
- * end maps what its controller says (a vector, an XISR, a port) to them.
+ * One device, as the device tree describes it and as its driver remembers it. Inside this kernel it stands for its
+ * interrupt too: a front end maps what its controller says (a vector, an XISR, a port) to a source.
  */
-#define IRQ_SELF MAX_SOURCES          /* an interrupt this kernel sent to itself */
-#define IRQ_UNKNOWN (MAX_SOURCES + 1) /* the controller named something that is not ours */
-#define NO_IRQ (MAX_SOURCES + 2)      /* nothing (more) is pending */
-
-/* One device, as the device tree describes it and as its driver remembers it. */
 struct source {
-    /* used for every interrupt, first cache line */
     struct ring *ring;
-    volatile u64 *next;     /* slot of the next item */
-    volatile u64 *end;      /* one behind the last slot */
     volatile u64 *doorbell; /* store: how many items are consumed */
     u64 tail;               /* items consumed */
+    u64 last;               /* slot of the ring; tail & last is that of the next item */
     u64 eoi_argument;       /* xen-ppc: what PHYSDEVOP_eoi is called with; 0: its hypervisor need not hear of the end */
-    u64 bit;                /* xen-ppc: of its event channel, in its word of the bitmaps */
-    u64 level;              /* 1 level, 0 edge */
-
-    u64 irq;                /* PIC input, XISR or pirq */
-    u64 slots;
-    u64 priority;           /* XICS sense: 0 most favoured; 5 is a device's default */
-    u64 number;             /* the machine's number of this source */
-    u32 eoi_irq;            /* xen-ppc: in memory, where the hypervisor reads it */
-    u32 padding[7];
+    u32 irq;                /* PIC input, XISR or pirq */
+    u32 number;             /* the machine's number of this source */
+    u32 slots;
+    u16 priority;           /* XICS sense: 0 most favoured; 5 is a device's default */
+    u16 level;              /* 1 level, 0 edge */
+    u64 reserved;
 };
-_Static_assert(sizeof(struct source) == 128, "an index becomes an address by one shift");
+_Static_assert(sizeof(struct source) == 64, "an index becomes an address by one shift");
+
+#define NO_IRQ ((struct source *)0) /* nothing (more) is pending */
 
 /* What /irqvisor, /cpus and /xen of the device tree say. */
 struct configuration {
@@ -52,12 +44,14 @@ struct configuration {
 extern struct configuration config;
 extern struct source sources[MAX_SOURCES];
 extern u64 source_count;
+extern struct source self; /* interrupts that this kernel sends to itself: its ring is always empty */
 
 /* devicetree.c */
 void read_device_tree(const void *tree);
 
 /* interrupt.c: from vectors.S, with MSR[EE]=0 */
 void external_interrupt(void);
+void unknown_interrupt(void);  /* the controller named something that is not ours; the guest ends */
 extern u64 unusual_interrupts; /* 1: interrupts take the path that knows handler_work and never_eoi */
 extern u64 never_eoi;          /* misbehave: 1 = takes interrupts and never ends them */
 

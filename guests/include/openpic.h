@@ -23,14 +23,13 @@ enum openpic_register {
 #define VECTOR_POSITIVE 0x00800000u /* active high, or rising edge */
 #define VECTOR_LEVEL 0x00400000u
 #define VECTOR_PRIORITY_SHIFT 16
-#define VECTOR_FIELD 0xFFu
+#define VECTOR_FIELD 0x7FFu /* of which a classic controller has the lower 8 bits */
 
 #define PRIORITY_MOST_FAVOURED 15
 #define TASK_PRIORITY_CLOSED 15
 #define TASK_PRIORITY_OPEN 0
 
-#define VECTOR_IPI 251 /* the first of the vectors 970 kernels give to IPIs */
-#define VECTOR_SPURIOUS 255
+#define VECTORS_OF_IPIS 4 /* 970 kernels give them the last vectors before the spurious one: 251 to 254 */
 
 static inline u32 openpic_read(u64 offset)
 {

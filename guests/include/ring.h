@@ -13,9 +13,10 @@
 /* Start with an empty ring. */
 static inline void ring_open(struct source *source)
 {
+    if (source->slots & (source->slots - 1))
+        give_up(EXIT_SETUP, "slots, not a power of two", source->slots);
     source->tail = 0;
-    source->next = source->ring->item;
-    source->end = source->ring->item + source->slots;
+    source->last = source->slots - 1;
 }
 
 /*
@@ -26,22 +27,20 @@ static inline void ring_open(struct source *source)
 static inline int ring_drain(struct source *source, u64 work)
 {
     struct ring *ring = source->ring;
-    volatile u64 *next = source->next;
     u64 tail = source->tail;
 
-    while (ring->head != tail) {
-        if (UNLIKELY(*next != tail + 1))
-            return 0;
+    if (UNLIKELY(ring->head == tail))
+        return 1;
+    do {
+        u64 slot = tail & source->last;
         tail++;
-        next++;
-        if (next == source->end)
-            next = ring->item;
+        if (UNLIKELY(ring->item[slot] != tail))
+            return 0;
         if (work != 0)
             handler_work(work);
         *source->doorbell = tail;
-    }
+    } while (UNLIKELY(ring->head != tail));
     source->tail = tail;
-    source->next = next;
     return 1;
 }
 

@@ -3,6 +3,7 @@
 #define TYPES_H
 
 typedef unsigned char u8;
+typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long u64;
 typedef signed long s64;
@@ -14,6 +15,7 @@ _Static_assert(sizeof(u32) == 4 && sizeof(u64) == 8, "LP64");
 #define NORETURN __attribute__((noreturn))
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define ASSUME(condition) ((condition) ? (void)0 : __builtin_unreachable()) /* known to people, not to a compiler */
 #define OFFSET_OF(type, field) __builtin_offsetof(type, field)
 
 #endif

@@ -79,6 +79,14 @@ static inline u64 handle(const void *data)
 }
 
 /* All registers but r3 keep their values; SRR0 and SRR1 do not. */
+static inline s64 xen_call1(u64 number, u64 a)
+{
+    register u64 r3 __asm__("r3") = XEN_MARK | number;
+    register u64 r4 __asm__("r4") = a;
+    __asm__ volatile("sc 1" : "+r"(r3) : "r"(r4) : "memory");
+    return (s64)r3;
+}
+
 static inline s64 xen_call(u64 number, u64 a, u64 b)
 {
     register u64 r3 __asm__("r3") = XEN_MARK | number;

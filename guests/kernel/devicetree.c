@@ -25,16 +25,18 @@ struct header {
     u32 strings;   /* offset */
 };
 
-/* A property, where in its value a number of one or two cells begins, and which field gets it. */
+/* A property, where in its value a number of one or two cells begins, and which bytes of a record get it. */
 struct field {
     const char *name;
     u32 at;
     u32 cells;
-    u64 offset;
+    u32 offset;
+    u32 bytes;
 };
 
-#define CONFIGURATION(name, at, cells, field) {name, at, cells, OFFSET_OF(struct configuration, field)}
-#define SOURCE(name, at, cells, field) {name, at, cells, OFFSET_OF(struct source, field)}
+#define FIELD(name, at, cells, type, field) {name, at, cells, OFFSET_OF(type, field), sizeof(((type *)0)->field)}
+#define CONFIGURATION(name, at, cells, field) FIELD(name, at, cells, struct configuration, field)
+#define SOURCE(name, at, cells, field) FIELD(name, at, cells, struct source, field)
 
 static const struct field irqvisor_fields[] = {
     CONFIGURATION("work", 0, 2, work),
@@ -110,7 +112,8 @@ static void fill(struct place place, const char *name, const u32 *value, u32 len
         u64 number = cell[0];
         if (field->cells == 2)
             number = number << 32 | cell[1];
-        *(u64 *)((u8 *)place.record + field->offset) = number;
+        for (u32 byte = field->bytes; byte-- > 0; number >>= 8)
+            ((u8 *)place.record)[field->offset + byte] = (u8)number;
     }
 }
 

@@ -11,7 +11,10 @@
 u64 unusual_interrupts;
 u64 never_eoi;
 
-NOINLINE static void unknown_interrupt(void)
+static struct ring always_empty;
+struct source self = {.ring = &always_empty};
+
+NOINLINE void unknown_interrupt(void)
 {
     complain("an interrupt that is not ours", 0);
     board()->exit = EXIT_UNKNOWN_IRQ;
@@ -23,23 +26,37 @@ NOINLINE static void wrong_item(struct source *source)
     board()->exit = EXIT_RING;
 }
 
-static inline void take_interrupts(int usual)
+/* Let the driver work, and end the interrupt. Returns 0 after a wrong item. */
+INLINE static int serve(struct source *source, struct scan *scan, int usual)
 {
-    struct scan scan = {0};
+    if (UNLIKELY(!ring_drain(source, usual ? 0 : config.handler_work)))
+        return 0;
+    if (usual || !never_eoi)
+        eoi(source, scan);
+    return 1;
+}
 
-    do {
-        u64 irq = get_irq(&scan);
-        if (LIKELY(irq < MAX_SOURCES)) {
-            if (UNLIKELY(!ring_drain(&sources[irq], usual ? 0 : config.handler_work)))
-                return wrong_item(&sources[irq]);
-        } else if (irq == NO_IRQ) {
+/* All that this trip still finds. */
+NOINLINE static void serve_the_rest(struct scan scan, int usual)
+{
+    for (;;) {
+        struct source *source = next_irq(&scan);
+        if (source == NO_IRQ)
             return;
-        } else if (irq != IRQ_SELF) {
-            return unknown_interrupt();
-        }
-        if (usual || !never_eoi)
-            eoi(irq, &scan);
-    } while (front_asks_again);
+        if (UNLIKELY(!serve(source, &scan, usual)))
+            return wrong_item(source);
+    }
+}
+
+INLINE static void take_interrupts(int usual)
+{
+    struct scan scan;
+    struct source *source = get_irq(&scan);
+
+    if (LIKELY(source != NO_IRQ) && UNLIKELY(!serve(source, &scan, usual)))
+        return wrong_item(source);
+    if (UNLIKELY(more_irqs(&scan)))
+        serve_the_rest(scan, usual);
 }
 
 NOINLINE static void take_unusual_interrupts(void)
@@ -47,7 +64,10 @@ NOINLINE static void take_unusual_interrupts(void)
     take_interrupts(0);
 }
 
-/* From vectors.S at 0x500, MSR[EE]=0, and from the tick for what became pending meanwhile. */
+/*
+ * From vectors.S at 0x500, MSR[EE]=0, and from the tick for what became pending meanwhile. The first interrupt of a
+ * trip is seldom followed by another one, and alone it needs fewer registers than a loop.
+ */
 NOINLINE void external_interrupt(void)
 {
     if (UNLIKELY(unusual_interrupts))

@@ -11,11 +11,7 @@
 NOINLINE NORETURN void idle(void)
 {
     for (;;) {
-        front_disable(); /* nothing may come between the look and the sleep */
-        if (front_pending())
-            front_enable();
-        else
-            front_idle();
+        front_idle();
     }
 }
 
@@ -25,9 +21,9 @@ NORETURN void kernel_main(const void *tree)
     read_device_tree(tree);
     unusual_interrupts = config.handler_work != 0;
     front_init();
-    for (u64 irq = 0; irq < source_count; irq++) {
-        ring_open(&sources[irq]);
-        front_register(irq);
+    for (struct source *source = sources; source < sources + source_count; source++) {
+        ring_open(source);
+        front_register(source);
     }
     front_ready();
     tick_start();

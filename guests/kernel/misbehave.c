@@ -31,8 +31,7 @@ static void jump_nowhere(void)
 /* As a driver with a wild pointer would: the ring is gone, and the doorbell tells of items that never were. */
 static void overwrite_ring(void)
 {
-    for (u64 irq = 0; irq < source_count; irq++) {
-        struct source *source = &sources[irq];
+    for (struct source *source = sources; source < sources + source_count; source++) {
         source->ring->head = GARBAGE;
         for (u64 slot = 0; slot < source->slots; slot++)
             source->ring->item[slot] = GARBAGE;

@@ -4,8 +4,6 @@ One cycle an instruction and a tick, no charges: the time base counts instructio
 starts in hypervisor state with external interrupts its own.
 """
 
-import numpy as np
-
 from irqvisor import tables
 from irqvisor.errors import UsageError
 from irqvisor.hw.state import ISA_201, ISA_300, LEVEL_OF, LEVELS, NEVER, NOBODY, Model, RegionKind
@@ -55,7 +53,7 @@ def machine(memory_bytes: int, cpu: str, isa: str | None, *, little_endian: bool
             Table.CODEMAP: memory_bytes // PAGE,
         }
     )
-    made = Machine(state, np.zeros(memory_bytes, np.uint8), Labels(BARE, cpu, [BARE]), new_code(FIRST_CODE_PAGES))
+    made = Machine(state, memory_bytes, Labels(BARE, cpu, [BARE]), new_code(FIRST_CODE_PAGES))
     _wire(made, memory_bytes)
     _processor(made, MODELS[cpu], level, little_endian=little_endian)
     return made

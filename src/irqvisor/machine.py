@@ -1,22 +1,24 @@
 """Machine: owns the arrays of one machine; runs it, forks it, saves it, shows it.
 
-All of a machine is two arrays, the state buffer (`tables.py`) and guest memory; the third holds decoded code, which
-can be rebuilt. What cannot change what happens - names, symbols, what guests printed - is kept beside them.
+All of a machine is two arrays, the state buffer (`tables.py`) and guest memory (`ram.py`); the third holds decoded
+code, which can be rebuilt. What cannot change what happens - names, symbols, what guests printed - is kept beside them.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from irqvisor import tables
+from irqvisor import ram, tables
 from irqvisor.errors import InvariantError, UsageError
+from irqvisor.guest.image import Symbol, name_at
 from irqvisor.hv import control, loop
 from irqvisor.hw import panel
 from irqvisor.hw.state import (
+    CLEAN,
     CODE_PAGE,
     CODE_STRIDE,
     ISA_300,
@@ -31,9 +33,6 @@ from irqvisor.hw.state import (
 from irqvisor.hw.undefined import XER_KEPT_LOW
 from irqvisor.spec import power_isa
 from irqvisor.tables import Table
-
-if TYPE_CHECKING:
-    from irqvisor.guest.image import Symbol
 
 NO_QUOTA = 1 << 60
 FIRST_CODE_PAGES = 16
@@ -54,7 +53,7 @@ class Labels:
     domains: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     work: list[list[str]] = field(default_factory=list)  # per domain, the name of each compute loop
-    symbols: "list[list[Symbol]]" = field(default_factory=list)  # per domain, by address
+    symbols: list[list[Symbol]] = field(default_factory=list)  # per domain, by address
 
 
 class Machine:
@@ -70,12 +69,12 @@ class Machine:
     def __init__(
         self,
         state: np.ndarray[Any, Any],
-        ram: np.ndarray[Any, Any],
+        ram_bytes: int,
         labels: Labels,
         code: np.ndarray[Any, Any] | None = None,
     ) -> None:
         self.state = state
-        self.ram = ram
+        self.ram, self.base = ram.zeros(ram_bytes)
         self.labels = labels
         self.code = new_code(FIRST_CODE_PAGES) if code is None else code
         self.stop_reason = Stop.BUDGET
@@ -84,6 +83,8 @@ class Machine:
         self.typed: list[bytearray] = [bytearray() for _ in labels.domains]
         self.on_log: Callable[[np.ndarray[Any, Any]], None] | None = None
         self._bind()
+        if self.base is not None:
+            self._pages[:] |= CLEAN
 
     @classmethod
     def from_scenario(cls, scenario: Any, *, design: str = "native", **options: Any) -> "Machine":
@@ -118,6 +119,11 @@ class Machine:
     def _bind(self) -> None:
         self.views = tables.Views(self.state)
         self.arrays = tables.arrays(self.state, self.ram, self.code)
+
+    @property
+    def _pages(self) -> Any:
+        """The code map's entries: one a page of RAM."""
+        return self.views[Table.CODEMAP].entry
 
     # Looking
 
@@ -155,18 +161,23 @@ class Machine:
     def digest(self) -> str:
         """SHA-256 of everything that decides what happens next: behaviour and memory, not what was observed."""
         h = hashlib.sha256(tables.behaviour(self.state).data)
-        h.update(self.ram.data)
+        h.update(self.ram.data if self.base is None else self.base.digest(self.ram, self._pages))
         return h.hexdigest()
+
+    @property
+    def owned_pages(self) -> int:
+        """Pages of RAM, 4 KiB each, that this machine has for itself; forks share the others."""
+        return len(ram.owned(self._pages))
+
+    def filled_pages(self) -> np.ndarray[Any, Any]:
+        """Numbers of the pages of RAM that are not all zero, ascending."""
+        if self.base is None:
+            return np.flatnonzero(self.ram.reshape(-1, ram.PAGE).any(axis=1))
+        return self.base.filled(self.ram, self._pages)
 
     def symbol(self, domain: int, address: int) -> str:
         """The guest's name for an address, as ``name+0x10``; empty if it has none."""
-        best = ""
-        for s in self.labels.symbols[domain] if domain < len(self.labels.symbols) else []:
-            if s.address > address:
-                break
-            if s.size == 0 or address < s.address + s.size:
-                best = s.name if s.address == address else f"{s.name}+{address - s.address:#x}"
-        return best
+        return name_at(self.labels.symbols[domain], address) if domain < len(self.labels.symbols) else ""
 
     # Doing
 
@@ -317,12 +328,21 @@ class Machine:
         else:
             loop.post_item(self.arrays, s, self.now)
 
+    def own(self, at: int, size: int) -> None:
+        """RAM is about to be written from outside, `size` bytes at an offset: its pages are this machine's own then."""
+        self._pages[at >> PAGE_SHIFT : ((at + size - 1) >> PAGE_SHIFT) + 1] &= ~CLEAN
+
     def fork(self) -> "Machine":
-        """A twin that goes its own way. Copies state and memory; shares decoded code until either changes it."""
+        """A twin that goes its own way. Copies state, and of memory what it must; shares decoded code until either
+        changes it."""
         self.code[0]["x"] = 1
         twin = Machine.__new__(Machine)
+        if self.base is not None and self.base.is_due:
+            self.ram, self.base = self.base.renewed(self.ram, self._pages)
+            self._bind()
         twin.state = self.state.copy()
-        twin.ram = self.ram.copy()
+        twin.ram = self.ram.copy() if self.base is None else self.base.fork(self.ram, self._pages)
+        twin.base = self.base
         twin.code = self.code
         twin.labels = self.labels
         twin.stop_reason, twin.interrupt = self.stop_reason, self.interrupt
@@ -383,13 +403,13 @@ def new_code(pages: int) -> np.ndarray[Any, Any]:
 
 
 def watch_pages(state: np.ndarray[Any, Any]) -> None:
-    """(Re)build the code map: nothing decoded, shared_info pages watched."""
+    """(Re)build the code map: nothing decoded, shared_info pages watched, who owns what as before."""
     views = tables.Views(state)
     entries = views[Table.CODEMAP].entry
-    entries[:] = 0
+    entries &= CLEAN
     for d in views[Table.DOMAIN]:
         if d.shared != NOBODY:
-            entries[int(d.shared) >> PAGE_SHIFT] = WATCHED
+            entries[int(d.shared) >> PAGE_SHIFT] |= WATCHED
     assert not np.any(entries & CODE_PAGE)
 
 
@@ -532,6 +552,11 @@ class Cpu:
         return int(self._pcpu.icount)
 
     @property
+    def untranslated(self) -> int:
+        """Storage interrupts because MSR[IR] or MSR[DR] was set: there is no translation."""
+        return int(self._pcpu.untranslated)
+
+    @property
     def gpr(self) -> Gprs:
         return Gprs(self.record.gpr[:32])
 
@@ -598,7 +623,8 @@ class Cpu:
             panel.put(self._machine.arrays, self._number, self.context, number, as_signed(value, f"spr {number}"))
 
     def __repr__(self) -> str:
-        return f"<Cpu pc={self.pc:#x} msr={self.msr:#x} now={self.now}{' idle' if self.idle else ''}>"
+        what = " idle" if self.idle else " MSR[IR/DR] set, no translation configured" if self.untranslated else ""
+        return f"<Cpu pc={self.pc:#x} msr={self.msr:#x} now={self.now}{what}>"
 
 
 NAMED_SPRS = {
@@ -617,12 +643,17 @@ class Memory:
 
     def __init__(self, machine: Machine, domain: int) -> None:
         d = machine.views[Table.DOMAIN][domain]
-        self._bytes = machine.ram[int(d.ram) : int(d.ram + d.ram_bytes)]
         self._machine = machine
         self._ram = int(d.ram)
+        self._size = int(d.ram_bytes)
+
+    @property
+    def _bytes(self) -> np.ndarray[Any, Any]:
+        """Looked up each time: a fork may have moved it."""
+        return self._machine.ram[self._ram : self._ram + self._size]
 
     def __len__(self) -> int:
-        return len(self._bytes)
+        return self._size
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._bytes.tolist())
@@ -634,11 +665,11 @@ class Memory:
 
     def __setitem__(self, where: int | slice, value: Any) -> None:
         """Write memory from outside. Instructions that it changes count."""
-        if isinstance(where, slice):
-            self._bytes[where] = np.frombuffer(bytes(value), np.uint8)
-            touched = range(len(self))[where]
-        else:
-            self._bytes[where] = value
-            touched = range(len(self))[where % len(self) :][:1]
+        chosen = range(self._size)[where]
+        touched = chosen if isinstance(chosen, range) else range(chosen, chosen + 1)
         if touched:
-            self._machine.forget_code(self._ram + min(touched[0], touched[-1]), abs(touched[-1] - touched[0]) + 1)
+            first, last = sorted((touched[0], touched[-1]))
+            self._machine.own(self._ram + first, last + 1 - first)
+        self._bytes[where] = np.frombuffer(bytes(value), np.uint8) if isinstance(where, slice) else value
+        if touched:
+            self._machine.forget_code(self._ram + first, last + 1 - first)

@@ -216,7 +216,7 @@ def build(config: Config) -> Machine:
             Table.CODEMAP: -(-ram_bytes // PAGE),
         }
     )
-    machine = Machine(state, np.zeros(ram_bytes, np.uint8), config.labels, new_code(FIRST_CODE_PAGES))
+    machine = Machine(state, ram_bytes, config.labels, new_code(FIRST_CODE_PAGES))
     _header(machine, config, n_pirq)
     _pcpus(machine, config)
     layouts = _domains(machine, config)
@@ -362,6 +362,7 @@ def _guests(machine: Machine, config: Config, layouts: list[Layout]) -> None:
 
 
 def _put(machine: Machine, at: int, data: bytes) -> None:
+    machine.own(at, len(data))
     machine.ram[at : at + len(data)] = np.frombuffer(data, np.uint8)
 
 

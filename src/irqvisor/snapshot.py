@@ -1,11 +1,14 @@
 """Saved machines: one file, versioned and checksummed, no pickle.
 
-Layout: magic, u32 version, u32 length of the description, the description (JSON), the state buffer and guest memory
-(zlib), and a SHA-256 of everything before it. The description names the record layouts by digest: a file written by
+Layout: magic, u32 version, u32 length of the description, the description (JSON), a gzip stream, and a SHA-256 of
+everything before it. The stream holds the state buffer, then the pages of guest memory that are not all zero: their
+numbers, u32 each, ascending, and their bytes. The description names the record layouts by digest: a file written by
 another layout is refused instead of misread.
 """
 
+import gzip
 import hashlib
+import io
 import json
 import os
 import struct
@@ -18,14 +21,17 @@ import numpy as np
 
 from irqvisor import tables
 from irqvisor.errors import SnapshotError
+from irqvisor.guest.image import Symbol
 from irqvisor.machine import Labels, Machine, watch_pages
+from irqvisor.ram import PAGE
 
 MAGIC = b"IRQVISOR"
-VERSION = 1
+VERSION = 2
 CHECKSUM_BYTES = 32
 PREFIX = struct.Struct(">8sII")
 LEVEL = 1
-"""Of zlib: memory is mostly zeros, and saving should be quick."""
+"""Of gzip: saving should be quick."""
+NUMBER = np.dtype(">u4")
 
 
 def layout_digest() -> str:
@@ -36,19 +42,29 @@ def layout_digest() -> str:
 
 def save(machine: Machine, path: Path) -> None:
     """Write a machine; the file appears whole or not at all."""
+    pages = machine.filled_pages()
     description = {
         "layout": layout_digest(),
         "state": len(machine.state),
         "ram": len(machine.ram),
+        "pages": len(pages),
         "labels": asdict(machine.labels),
         "consoles": [text.decode("latin-1") for text in machine.consoles],
     }
     text = json.dumps(description).encode()
-    body = zlib.compress(machine.state.tobytes() + machine.ram.tobytes(), LEVEL)
-    data = PREFIX.pack(MAGIC, VERSION, len(text)) + text + body
+    data = io.BytesIO()
+    data.write(PREFIX.pack(MAGIC, VERSION, len(text)) + text)
+    with gzip.GzipFile(fileobj=data, mode="wb", compresslevel=LEVEL, mtime=0) as body:
+        body.write(machine.state.data)
+        body.write(pages.astype(NUMBER).data)
+        for page in pages.tolist():
+            body.write(machine.ram[page * PAGE : (page + 1) * PAGE].data)
+    checksum = hashlib.sha256(data.getbuffer()).digest()
     beside = path.with_name(path.name + f".{os.getpid()}.part")
     try:
-        beside.write_bytes(data + hashlib.sha256(data).digest())
+        with beside.open("wb") as file:
+            file.write(data.getbuffer())
+            file.write(checksum)
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
@@ -62,10 +78,10 @@ def load(path: Path) -> Machine:
     except OSError as error:
         raise SnapshotError(str(path), f"cannot be read ({error.strerror})") from error
     description, body = _open(str(path), data)
-    state, ram = _unpack(str(path), description, body)
-    labels = Labels(**{**description["labels"], "symbols": _symbols(description["labels"]["symbols"])})
-    watch_pages(state)
-    machine = Machine(state, ram, labels)
+    try:
+        machine = _unpack(str(path), description, body)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise SnapshotError(str(path), f"its data cannot be unpacked ({error})") from error
     machine.consoles = [bytearray(text.encode("latin-1")) for text in description["consoles"]]
     return machine
 
@@ -94,18 +110,29 @@ def _open(where: str, data: bytes) -> tuple[dict[str, Any], bytes]:
     return description, data[PREFIX.size + length : -CHECKSUM_BYTES]
 
 
-def _unpack(where: str, description: dict[str, Any], body: bytes) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    try:
-        whole = zlib.decompress(body)
-    except zlib.error as error:
-        raise SnapshotError(where, f"its data cannot be unpacked ({error})") from error
-    if len(whole) != description["state"] + description["ram"]:
-        raise SnapshotError(where, f"{len(whole)} bytes of data", f"{description['state'] + description['ram']}")
-    data = np.frombuffer(whole, np.uint8)
-    return data[: description["state"]].copy(), data[description["state"] :].copy()
+def _unpack(where: str, description: dict[str, Any], body: bytes) -> Machine:
+    labels = Labels(**{**description["labels"], "symbols": _symbols(description["labels"]["symbols"])})
+    with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
+        state = _read(where, stream, np.empty(description["state"], np.uint8))
+        pages = _read(where, stream, np.empty(description["pages"], NUMBER))
+        machine = Machine(state, description["ram"], labels)
+        watch_pages(state)
+        for page in pages.tolist():
+            machine.own(page * PAGE, PAGE)
+            _read(where, stream, machine.ram[page * PAGE : (page + 1) * PAGE])
+        if stream.read(1):
+            raise SnapshotError(where, "more data than its description says")
+    return machine
 
 
-def _symbols(saved: list[list[dict[str, Any]]]) -> list[list[Any]]:
-    from irqvisor.guest.image import Symbol
+def _read(where: str, stream: gzip.GzipFile, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Fill an array from the stream."""
+    data = stream.read(array.nbytes)
+    if len(data) != array.nbytes:
+        raise SnapshotError(where, f"{len(data)} bytes of data", f"{array.nbytes}")
+    array.view(np.uint8)[:] = np.frombuffer(data, np.uint8)
+    return array
 
+
+def _symbols(saved: list[list[dict[str, Any]]]) -> list[list[Symbol]]:
     return [[Symbol(**s) for s in domain] for domain in saved]

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AttributeTemplate
@@ -119,7 +120,7 @@ def _compiled(number: Table, dtype: np.dtype[Any]) -> Any:
             int64 = context.get_value_type(types.int64)
             base = _array(context, builder, signature.args[0], args[0], STATE).data
             directory = builder.bitcast(base, int64.as_pointer())
-            offset = builder.load(builder.gep(directory, [context.get_constant(types.intp, slot)]))
+            offset = _constant_load(builder, builder.gep(directory, [context.get_constant(types.intp, slot)]))
             if BOUNDSCHECK:
                 length = builder.load(builder.gep(directory, [context.get_constant(types.intp, slot + 1)]))
                 with builder.if_then(builder.icmp_unsigned(">=", args[1], length), likely=False):
@@ -169,11 +170,18 @@ class _HandleAttributes(AttributeTemplate):
         return WORDS
 
 
+def _constant_load(builder: Any, pointer: Any) -> Any:
+    """Load what does not change while compiled code runs, and tell LLVM: it then loads once, not after every store."""
+    value = builder.load(pointer)
+    value.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return value
+
+
 def _array(context: Any, builder: Any, kind: Any, m: Any, place: int) -> Any:
     """One of the arrays of a machine, given as a handle or as `Arrays`."""
     if isinstance(kind, Handle):
         parts = builder.bitcast(m, context.get_value_type(PARTS).as_pointer())
-        value = builder.load(cgutils.gep_inbounds(builder, parts, 0, place))
+        value = _constant_load(builder, cgutils.gep_inbounds(builder, parts, 0, place))
         return context.make_array(PARTS.types[place])(context, builder, value)
     return context.make_array(kind.types[place])(context, builder, builder.extract_value(m, place))
 
@@ -200,7 +208,10 @@ def _handle(typingctx: Any, m: Any) -> Any:
         kept = cgutils.alloca_once(builder, context.get_value_type(PARTS))
         for place in range(len(signature.args[0].types)):
             builder.store(builder.extract_value(parts, place), cgutils.gep_inbounds(builder, kept, 0, place))
-        return builder.bitcast(kept, context.get_value_type(HANDLE))
+        handle = builder.bitcast(kept, context.get_value_type(HANDLE))
+        # LLVM must not see through the pointer: for it, what constant loads find was there all the time
+        same = ir.FunctionType(handle.type, [handle.type])
+        return builder.asm(same, "", "=r,0,~{memory}", [handle], side_effect=True)
 
     return HANDLE(m), codegen
 

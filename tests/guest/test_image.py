@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from irqvisor.errors import ImageError
-from irqvisor.guest.image import BUNDLED, Image
+from irqvisor.guest.image import BUNDLED, Image, Symbol, name_at
 
 EM_PPC, EM_PPC64, EM_X86_64 = 20, 21, 62
 LOADS = 1
@@ -115,10 +115,10 @@ def test_a_missing_file_is_an_image_error(tmp_path):
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_a_bundled_kernel_fits_in_32_kib_and_starts_at_its_first_function(name):
+def test_a_bundled_kernel_fits_in_40_kib_and_starts_at_its_first_function(name):
     image = Image.bundled(name)
     assert image.start == 0
-    assert image.end <= 32 * 1024
+    assert image.end <= 40 * 1024
     assert image.describe(image.entry) == "_start"
 
 
@@ -140,6 +140,22 @@ def test_a_bundled_kernel_names_what_a_trace_shows(name):
         assert image.describe(address) == function
         assert image.describe(address + 8) == f"{function}+0x8"
     assert not image.symbol_at(image.address_of("ticks")).is_function
+
+
+def test_a_label_does_not_hide_the_function_that_it_is_in():
+    symbols = (Symbol(0x100, 0x40, "function", True), Symbol(0x100, 0, "same"), Symbol(0x120, 0, "inside"))
+    symbols = tuple(sorted((*symbols, Symbol(0x150, 0x10, "after"))))
+    names = [name_at(symbols, address) for address in (0xFC, 0x100, 0x11C, 0x120, 0x13C, 0x140, 0x15C, 0x160)]
+    assert names == ["", "function", "function+0x1c", "function+0x20", "function+0x3c", "", "after+0xc", ""]
+
+
+def test_a_label_reaches_to_the_next_symbol_and_not_out_of_its_segment():
+    image = Image.bundled("native")
+    assert image.describe(0x4FC) == "vectors+0x4fc"
+    assert image.describe(0x500) == "vector_external"
+    end = image.address_of("stack_top")
+    assert image.describe(end - 8) == "stack_bottom+0xff8"
+    assert image.describe(end) == f"{end:#06x}"
 
 
 def test_an_address_that_belongs_to_nothing_is_shown_as_a_number():

@@ -175,7 +175,8 @@ def test_a_virq_is_bound_once(two):
 
 
 @pytest.mark.parametrize(
-    ("irq", "error"), [(256, "EINVAL"), (1 << 31, "EINVAL"), (5, "EPERM"), (200, "EPERM"), (0, "EPERM"), (1, "EPERM")]
+    ("irq", "error"),
+    [(xen.NR_PIRQS, "EINVAL"), (1 << 31, "EINVAL"), (5, "EPERM"), (200, "EPERM"), (0, "EPERM"), (1, "EPERM")],
 )
 def test_bind_pirq_refuses_what_is_out_of_range_then_what_is_not_the_callers(two, irq, error):
     assert bind_pirq(two[0], irq) == -getattr(xen, error)
@@ -421,11 +422,11 @@ def test_physdev_op(two):
     dom0, domu = two
     assert domu.op(xen.HC_PHYSDEV_OP, 99, "I", 5) == -xen.ENOSYS
     assert domu.xen(xen.HC_PHYSDEV_OP, xen.PHYSDEVOP_EOI, xen.XENCOMM_INLINE | NOWHERE) == -xen.EFAULT
-    assert domu.op(xen.HC_PHYSDEV_OP, xen.PHYSDEVOP_EOI, "I", 256) == -xen.EINVAL
+    assert domu.op(xen.HC_PHYSDEV_OP, xen.PHYSDEVOP_EOI, "I", xen.NR_PIRQS) == -xen.EINVAL
     assert domu.op(xen.HC_PHYSDEV_OP, xen.PHYSDEVOP_EOI, "I", 200) == 0  # in range, nothing to end
     assert domu.op(xen.HC_PHYSDEV_OP, xen.PHYSDEVOP_EOI, "I", 5) == 0
     query = xen.PHYSDEVOP_IRQ_STATUS_QUERY
-    assert domu.op(xen.HC_PHYSDEV_OP, query, "II", 256, 0) == -xen.EINVAL
+    assert domu.op(xen.HC_PHYSDEV_OP, query, "II", xen.NR_PIRQS, 0) == -xen.EINVAL
     assert domu.op(xen.HC_PHYSDEV_OP, query, "II", 5, 0) == 0
     assert domu.out == (5, xen.IRQ_STATUS_NEEDS_EOI)
     assert dom0.op(xen.HC_PHYSDEV_OP, query, "II", 5, 0xFF) == 0

@@ -21,7 +21,7 @@ STEPS = st.lists(
         st.tuples(st.just("drain"), ANY_LINE),
         st.tuples(st.just("accept")),
         st.tuples(st.just("accept")),
-        st.tuples(st.just("end"), CPPRS),
+        st.tuples(st.just("end"), CPPRS, st.sampled_from([-1, -1, 0])),
         st.tuples(st.just("end wrong"), ANY_LINE),
         st.tuples(st.just("cppr"), CPPRS),
         st.tuples(st.just("ipi"), CPPRS),
@@ -67,11 +67,11 @@ def act(step, guest, model):
         cppr, what = model.accept()
         assert guest.cpu.gpr[4] == cppr << papr.XIRR_CPPR_SHIFT | xisr(what)
     elif kind == "end":
-        what = model.service[-1] if model.service else None
+        what = model.service[rest[1]] if model.service else None
         expected = papr.H_SUCCESS if model.end(rest[0], what) else papr.H_PARAMETER
         assert guest.call(papr.H_EOI, rest[0] << papr.XIRR_CPPR_SHIFT | xisr(what)) == expected
     elif kind == "end wrong":
-        if not model.service or model.service[-1] != rest[0]:
+        if rest[0] not in model.service:
             assert guest.call(papr.H_EOI, 0xFF << papr.XIRR_CPPR_SHIFT | xisr(rest[0])) == papr.H_PARAMETER
     elif kind == "cppr":
         assert guest.call(papr.H_CPPR, rest[0]) == papr.H_SUCCESS
@@ -90,10 +90,11 @@ def agree(guest, model):
     m = guest.machine
     assert m.views[Table.PCPU][0].context == guest.v
     assert vcpu(m, guest.v).cppr == model.cppr
-    assert vcpu(m, guest.v).depth == len(model.service)
+    assert vcpu(m, guest.v).ipis == model.service.count(IPI)
     for v in (0, 1):
         assert vcpu(m, v).soft[0] == sum(1 << number for number in model.queued[v])
     for number, line in model.lines.items():
+        assert m.views[Table.PIRQ][number].in_service == model.service.count(number)
         assert m.views[Table.PIC_SOURCE][number].masked == line.masked
         assert m.views[Table.PIC_SOURCE][number].server == -1
     assert m.views[Table.PCPU][0].external == model.external()

@@ -13,7 +13,7 @@ from irqvisor.hw.alu import alu
 from irqvisor.hw.branch import branch
 from irqvisor.hw.carry import carry, record
 from irqvisor.hw.condition import condition
-from irqvisor.hw.decode import ISA_300, decode, decode_little
+from irqvisor.hw.decode import ISA_300, decode, exchange
 from irqvisor.hw.state import context
 from irqvisor.spec.bits import add, i8
 from irqvisor.spec.power_isa import MSR_SF
@@ -34,7 +34,8 @@ def decode_all(words, isa, code):
 def decode_all_little(words, isa, code):
     """The same in little-endian mode."""
     for k in range(len(words)):
-        decode_little(words[k], isa, code[k])
+        decode(words[k], isa, code[k])
+        exchange(code[k])
 
 
 @entry

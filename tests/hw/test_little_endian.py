@@ -249,6 +249,13 @@ def test_the_same_words_mean_something_else_each_time_the_mode_changes():
         assert bench.pc == START + 4
 
 
+def test_words_already_executed_are_decoded_again_when_rfid_changes_the_mode_on_the_way():
+    bench = Bench([BOTH_ORDERS, asm.RFID], model=Model.POWER8, srr0=START, srr1=SF | HV | LE)
+    bench.put(START + 8, asm.addi(4, 4, 1), little=True)
+    bench.run(4)
+    assert (bench.pc, bench.r(4)) == (START + 12, 1)
+
+
 def test_a_page_remembers_the_mode_it_was_decoded_in():
     bench = Bench([asm.NOP, asm.NOP], model=Model.POWER8)
     entries = bench.views[Table.CODEMAP].entry

@@ -295,8 +295,8 @@ def test_a_reservation_in_a_device_raises_a_data_storage_interrupt_of_its_own_ki
 def test_a_970_describes_the_instruction_in_dsisr():
     """PowerPC AS Book III, Alignment Interrupt: bits 15:16 are instruction bits 29:30, 17 is 25, 18:21 are 21:24, and
     22:31 are 6:15."""
-    for word in (asm.lwarx(3, 6, 5), asm.ldarx(31, 6, 5), asm.stwcx(4, 6, 5), asm.stdcx(4, 6, 5)):
-        bench = Bench([word], r5=AT, r6=2)
+    for word in (asm.lwarx(3, 6, 5), asm.ldarx(31, 6, 5), asm.stwcx(4, 6, 5), asm.stdcx(4, 6, 5), asm.dcbz(6, 5)):
+        bench = Bench([word], r5=DEVICE if word == asm.dcbz(6, 5) else AT, r6=2)
         bench.step()
         bits = f"{word:032b}"
         assert f"{int(bench.cpu.dsisr):032b}" == "0" * 15 + bits[29:31] + bits[25] + bits[21:25] + bits[6:16]

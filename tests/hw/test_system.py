@@ -417,6 +417,13 @@ def test_darn_delivers_words_and_doublewords_that_differ_and_can_be_repeated():
     assert all(number >> 32 for number in (*numbers[1:3], numbers[4]))
 
 
+@STATES
+def test_the_branch_history_is_empty(state):
+    bench = Bench([ENCODED["mfbhrbe"] | 3 << 21, ENCODED["clrbhrb"]], isa=ISA_207, msr=state, r3=7)
+    bench.run(2)
+    assert (bench.pc, bench.r(3)) == (START + 8, 0)
+
+
 # ---- attn ----
 
 

@@ -269,6 +269,22 @@ def test_a_far_exception_of_a_large_decrementer_comes_at_its_cycle():
     assert first_delayed_instruction(bench) == 3
 
 
+def test_an_exception_whose_cycle_does_not_fit_64_bits_does_not_come_early():
+    bench = Bench(SLED, msr=GUEST, isa=ISA_300, lpcr=LPCR_LD, tb=(33, 20_300))
+    bench.mtdec((1 << 55) - 1)
+    assert 0 < bench.cpu.dec_at < NEVER
+    bench.run(64)
+    assert bench.pc == START + 256
+
+
+def test_a_large_decrementer_that_becomes_a_small_one_interrupts_if_bit_32_is_its_sign_then():
+    program = [asm.mtspr(DEC, 3), asm.mtspr(LPCR, 0), asm.mtmsrd(4, 1), asm.NOP]
+    bench = Bench(program, isa=ISA_300, lpcr=LPCR_LD, r3=0x10_9000_0000, r4=EE)
+    bench.put(0x900, asm.b(0))
+    bench.run(4)
+    assert (bench.pc, bench.cpu.srr0) == (0x900, START + 12)
+
+
 def test_ld_widens_a_decrementer_at_once_and_only_from_3_0_on():
     for isa, dec in ((ISA_300, 0x0010_0000_9000_0000 - 1), (ISA_207, 0x9000_0000 - 1)):
         bench = Bench([asm.mtspr(LPCR, 5), asm.mfspr(4, DEC)], isa=isa, r5=LPCR_LD)

@@ -82,10 +82,10 @@ class VirtualPic:
         return old, what
 
     def end(self, cppr, what):
-        """H_EOI; False: it is not the innermost in service."""
-        if not self.service or self.service[-1] != what:
+        """H_EOI; False: it is not in service."""
+        if what not in self.service:
             return False
-        self.service.pop()
+        self.service.remove(what)
         if what != IPI:
             self.lines[what].masked = False
         self.cppr = cppr

@@ -5,9 +5,10 @@ bundled kernels are package data under ``guest/images``.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import Self
 
@@ -42,12 +43,35 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Symbol:
-    """A name for an address. Labels written in assembly may have size 0."""
+    """A name for the bytes from an address on. A label of assembly, which says no size, reaches to the next symbol or
+    the end of its segment; within another symbol, or outside of what is loaded, it has size 0."""
 
     address: int
     size: int
     name: str
     is_function: bool = False
+
+    @property
+    def end(self) -> int:
+        """The address behind its last byte."""
+        return self.address + self.size
+
+
+def symbol_at(symbols: Sequence[Symbol], address: int) -> Symbol | None:
+    """The symbol, of some in ascending order, whose bytes hold an address."""
+    for symbol in reversed(symbols[: bisect_right(symbols, address, key=lambda symbol: symbol.address)]):
+        if symbol.size:
+            return symbol if address < symbol.end else None
+    return None
+
+
+def name_at(symbols: Sequence[Symbol], address: int) -> str:
+    """An address for people: ``external_interrupt+0x18``; empty if nothing is known about it."""
+    symbol = symbol_at(symbols, address)
+    if symbol is None:
+        return ""
+    offset = address - symbol.address
+    return f"{symbol.name}+{offset:#x}" if offset else symbol.name
 
 
 @dataclass(frozen=True)
@@ -124,7 +148,7 @@ class Image:
             elf = ELFFile(BytesIO(data))
             _check_machine(elf, name)
             segments = _segments(elf, name)
-            symbols = _symbols(elf)
+            symbols = _reaching(_symbols(elf), segments)
             entry = int(elf["e_entry"])
         except (ELFError, ValueError, KeyError, AttributeError, UnicodeDecodeError) as error:
             raise ImageError(name, f"is not a well-formed ELF file ({error})", "a complete one") from None
@@ -193,31 +217,12 @@ class Image:
         raise ImageError(self.name, f'no symbol "{name}"', hint=hint)
 
     def symbol_at(self, address: int) -> Symbol | None:
-        """The symbol that an address belongs to: the sized one around it, else the nearest label before it.
-
-        A label counts only within its own segment and as far as the next symbol.
-        """
-        last = bisect_right(self._addresses, address)
-        for symbol in reversed(self.symbols[:last]):
-            if symbol.address <= address < symbol.address + symbol.size:
-                return symbol
-            if symbol.size == 0 and any(s.address <= symbol.address <= address < s.end for s in self.segments):
-                return symbol
-            if symbol.size:
-                return None
-        return None
+        """The symbol that an address belongs to."""
+        return symbol_at(self.symbols, address)
 
     def describe(self, address: int) -> str:
         """An address for people: ``external_interrupt+0x18``, or the bare number if nothing is known about it."""
-        symbol = self.symbol_at(address)
-        if symbol is None:
-            return f"{address:#06x}"
-        offset = address - symbol.address
-        return f"{symbol.name}+{offset:#x}" if offset else symbol.name
-
-    @cached_property
-    def _addresses(self) -> tuple[int, ...]:
-        return tuple(symbol.address for symbol in self.symbols)
+        return name_at(self.symbols, address) or f"{address:#06x}"
 
 
 def _check_machine(elf: ELFFile, name: str) -> None:
@@ -254,3 +259,17 @@ def _symbols(elf: ELFFile) -> tuple[Symbol, ...]:
             if symbol.name and kind in NAMED and isinstance(symbol["st_shndx"], int):
                 found.add(Symbol(symbol["st_value"], symbol["st_size"], symbol.name, kind == "STT_FUNC"))
     return tuple(sorted(found))
+
+
+def _reaching(symbols: tuple[Symbol, ...], segments: tuple[Segment, ...]) -> tuple[Symbol, ...]:
+    """Symbols whose labels reach as far as `Symbol` says."""
+    reaching = []
+    covered = 0  # behind the last byte that a sized symbol names
+    for symbol, following in zip_longest(symbols, symbols[1:]):
+        end = max((s.end for s in segments if s.address <= symbol.address < s.end), default=symbol.address)
+        if following is not None:
+            end = min(end, following.address)
+        covered = max(covered, symbol.end)
+        inside = symbol.size == 0 and symbol.address < covered
+        reaching.append(symbol if symbol.size or inside else replace(symbol, size=max(end - symbol.address, 0)))
+    return tuple(reaching)

@@ -31,6 +31,30 @@ class CallError(Exception):
         self.code = code
 
 
+class Argument(NamedTuple):
+    """A structure in the caller's RAM."""
+
+    arrays: Arrays
+    at: int  # its offset in the RAM array
+    size: int
+
+    def read(self, offset: int = 0, size: int | None = None) -> bytes:
+        first = self.at + offset
+        return self.arrays.ram[first : self.at + self.size if size is None else first + size].tobytes()
+
+    def u16(self, offset: int) -> int:
+        return int.from_bytes(self.read(offset, 2), "big")
+
+    def u32(self, offset: int) -> int:
+        return int.from_bytes(self.read(offset, 4), "big")
+
+    def put8(self, offset: int, value: int) -> None:
+        loop.write_ram(self.arrays, self.at + offset, 1, value)
+
+    def put32(self, offset: int, value: int) -> None:
+        loop.write_ram(self.arrays, self.at + offset, 4, value)
+
+
 class Plane(NamedTuple):
     """What a control-plane call works on."""
 
@@ -51,16 +75,15 @@ class Plane(NamedTuple):
     def own(self) -> Any:
         return self.views[Table.DOMAIN][self.domain]
 
-    def memory(self, real: int, size: int) -> np.ndarray[Any, Any]:
+    def memory(self, real: int, size: int) -> Argument:
         """Bytes of the caller's RAM; -EFAULT outside."""
         cpu = self.cpu
         for r in self.views[Table.REGION][int(cpu.region) : int(cpu.region + cpu.regions)]:
             if r.kind == RegionKind.RAM and r.start <= real and real + size <= r.start + r.bytes:
-                start = int(r.ram + real - r.start)
-                return self.arrays.ram[start : start + size]
+                return Argument(self.arrays, int(r.ram + real - r.start), size)
         raise CallError(-xen.EFAULT)
 
-    def argument(self, handle: int, size: int) -> np.ndarray[Any, Any]:
+    def argument(self, handle: int, size: int) -> Argument:
         """The structure behind an inline xencomm handle."""
         if handle >= 0:
             raise CallError(-xen.EFAULT)
@@ -123,18 +146,6 @@ def terminal_call(plane: Plane, number: int) -> int:
     return papr.H_SUCCESS
 
 
-def u32(data: np.ndarray[Any, Any], offset: int) -> int:
-    return int.from_bytes(data[offset : offset + 4].tobytes(), "big")
-
-
-def u16(data: np.ndarray[Any, Any], offset: int) -> int:
-    return int.from_bytes(data[offset : offset + 2].tobytes(), "big")
-
-
-def put32(data: np.ndarray[Any, Any], offset: int, value: int) -> None:
-    data[offset : offset + 4] = np.frombuffer(value.to_bytes(4, "big"), np.uint8)
-
-
 def target_domain(plane: Plane, number: int) -> int:
     """A domain id as a caller may give it; -ESRCH if there is none."""
     if number == xen.DOMID_SELF:
@@ -170,9 +181,9 @@ def grow_ahead(plane: Plane) -> None:
 def bind_interdomain(plane: Plane, handle: int) -> int:
     """Link a new local port to a remote unbound one; the local port starts pending, since the peer may have sent."""
     arg = plane.argument(handle, 12)
-    remote_domain = target_domain(plane, u16(arg, 0))
+    remote_domain = target_domain(plane, arg.u16(0))
     local = allocate_port(plane, plane.domain)
-    number = u32(arg, 4)
+    number = arg.u32(4)
     remote = plane.port(remote_domain, number)
     if remote.state != PortState.UNBOUND or remote.remote_domain != plane.domain:
         raise CallError(-xen.EINVAL)
@@ -180,7 +191,7 @@ def bind_interdomain(plane: Plane, handle: int) -> int:
     here.remote_domain, here.remote_port, here.state = remote_domain, number, PortState.INTERDOMAIN
     remote.remote_domain, remote.remote_port, remote.state = plane.domain, local, PortState.INTERDOMAIN
     here.notify = plane.vcpu
-    put32(arg, 8, local)
+    arg.put32(8, local)
     loop.raise_port(plane.arrays, plane.pcpu, plane.domain, local)
     return 0
 
@@ -188,10 +199,10 @@ def bind_interdomain(plane: Plane, handle: int) -> int:
 def bind_virq(plane: Plane, handle: int) -> int:
     """Bind a virtual interrupt of a vCPU to a new port."""
     arg = plane.argument(handle, 12)
-    virq = u32(arg, 0)
+    virq = arg.u32(0)
     if virq >= xen.NR_VIRQS:
         raise CallError(-xen.EINVAL)
-    if u32(arg, 4) != 0:
+    if arg.u32(4) != 0:
         raise CallError(-xen.ENOENT if virq in VCPU_VIRQS else -xen.EINVAL)
     ports = plane.views[Table.PORT][int(plane.own.port) : int(plane.own.port + plane.own.ports)]
     if np.any((ports.state == PortState.VIRQ) & (ports.virq == virq)):
@@ -199,14 +210,14 @@ def bind_virq(plane: Plane, handle: int) -> int:
     number = allocate_port(plane, plane.domain)
     here = plane.port(plane.domain, number)
     here.state, here.virq, here.notify = PortState.VIRQ, virq, plane.vcpu
-    put32(arg, 8, number)
+    arg.put32(8, number)
     return 0
 
 
 def bind_pirq(plane: Plane, handle: int) -> int:
     """Bind a physical interrupt that the domain owns to a new port and unmask its line. Line 0 cannot be bound."""
     arg = plane.argument(handle, 12)
-    irq = u32(arg, 0)
+    irq = arg.u32(0)
     pirqs = plane.views[Table.PIRQ]
     if irq >= xen.NR_PIRQS:
         raise CallError(-xen.EINVAL)
@@ -220,14 +231,14 @@ def bind_pirq(plane: Plane, handle: int) -> int:
     here = plane.port(plane.domain, number)
     here.state, here.remote_port, here.notify = PortState.PIRQ, irq, plane.vcpu
     plane.views[Table.PIRQ][irq].port = number
-    put32(arg, 8, number)
+    arg.put32(8, number)
     loop.unmask_line(plane.arrays, irq)
     return 0
 
 
 def close(plane: Plane, handle: int) -> int:
     """Free a port. A linked peer becomes unbound and is not told; a pirq's line is masked, a running EOI is made."""
-    number = u32(plane.argument(handle, 4), 0)
+    number = plane.argument(handle, 4).u32(0)
     here = plane.port(plane.domain, number)
     if here.state in (PortState.FREE, PortState.RESERVED):
         raise CallError(-xen.EINVAL)
@@ -245,62 +256,62 @@ def close(plane: Plane, handle: int) -> int:
 def status(plane: Plane, handle: int) -> int:
     """What a port is bound to."""
     arg = plane.argument(handle, 24)
-    domain = target_domain(plane, u16(arg, 0))
+    domain = target_domain(plane, arg.u16(0))
     if domain != plane.domain and not plane.own.privileged:
         raise CallError(-xen.EPERM)
-    here = plane.port(domain, u32(arg, 4))
+    here = plane.port(domain, arg.u32(4))
     state = PortState(int(here.state))
-    put32(arg, 8, max(int(state) - 1, 0))
-    put32(arg, 12, 0)
+    arg.put32(8, max(int(state) - 1, 0))
+    arg.put32(12, 0)
     if state == PortState.UNBOUND:
-        put32(arg, 16, int(here.remote_domain) << 16)
+        arg.put32(16, int(here.remote_domain) << 16)
     elif state == PortState.INTERDOMAIN:
-        put32(arg, 16, int(here.remote_domain) << 16)
-        put32(arg, 20, int(here.remote_port))
+        arg.put32(16, int(here.remote_domain) << 16)
+        arg.put32(20, int(here.remote_port))
     elif state == PortState.PIRQ:
-        put32(arg, 16, int(here.remote_port))
+        arg.put32(16, int(here.remote_port))
     elif state == PortState.VIRQ:
-        put32(arg, 16, int(here.virq))
+        arg.put32(16, int(here.virq))
     return 0
 
 
 def alloc_unbound(plane: Plane, handle: int) -> int:
     """A new port that another domain may bind to."""
     arg = plane.argument(handle, 8)
-    if u16(arg, 0) != xen.DOMID_SELF:
-        domain = target_domain(plane, u16(arg, 0))
+    if arg.u16(0) != xen.DOMID_SELF:
+        domain = target_domain(plane, arg.u16(0))
         if not plane.own.privileged:
             raise CallError(-xen.EPERM)
     else:
         domain = plane.domain
     number = allocate_port(plane, domain)
-    remote = u16(arg, 2)
+    remote = arg.u16(2)
     here = plane.port(domain, number)
     here.state = PortState.UNBOUND
     here.remote_domain = plane.domain if remote == xen.DOMID_SELF else remote
     here.notify = plane.views[Table.DOMAIN][domain].vcpu
-    put32(arg, 4, number)
+    arg.put32(4, number)
     return 0
 
 
 def bind_ipi(plane: Plane, handle: int) -> int:
     """A port that notifies the domain itself."""
     arg = plane.argument(handle, 8)
-    if u32(arg, 0) != 0:
+    if arg.u32(0) != 0:
         raise CallError(-xen.ENOENT)
     number = allocate_port(plane, plane.domain)
     here = plane.port(plane.domain, number)
     here.state, here.notify = PortState.IPI, plane.vcpu
-    put32(arg, 4, number)
+    arg.put32(4, number)
     return 0
 
 
 def bind_vcpu(plane: Plane, handle: int) -> int:
     """Choose the vCPU that a port notifies; a domain has one so far, so only the checks do anything."""
     arg = plane.argument(handle, 8)
-    if u32(arg, 4) != 0:
+    if arg.u32(4) != 0:
         raise CallError(-xen.ENOENT)
-    here = plane.port(plane.domain, u32(arg, 0))
+    here = plane.port(plane.domain, arg.u32(0))
     if here.state in (PortState.FREE, PortState.RESERVED, PortState.IPI):
         raise CallError(-xen.EINVAL)
     if here.state == PortState.VIRQ and int(here.virq) in VCPU_VIRQS:
@@ -311,7 +322,7 @@ def bind_vcpu(plane: Plane, handle: int) -> int:
 def reset(plane: Plane, handle: int) -> int:
     """Close every port of the caller."""
     arg = plane.argument(handle, 2)
-    if target_domain(plane, u16(arg, 0)) != plane.domain:
+    if target_domain(plane, arg.u16(0)) != plane.domain:
         raise CallError(-xen.EPERM)
     for number in range(1, int(plane.own.ports)):
         here = plane.port(plane.domain, number)
@@ -350,19 +361,20 @@ def console_io(plane: Plane, command: int, count: int, handle: int) -> int:
     if count < 0 or count > xen.SHARED_INFO_BYTES:
         return -xen.EINVAL
     if command == xen.CONSOLEIO_WRITE:
-        plane.write_console(plane.domain, plane.argument(handle, count).tobytes())
+        plane.write_console(plane.domain, plane.argument(handle, count).read())
         return 0
     if command == xen.CONSOLEIO_READ:
         place = plane.argument(handle, count)
         text = plane.read_console(plane.domain, count)
-        place[: len(text)] = np.frombuffer(text, np.uint8)
+        for k, character in enumerate(text):
+            place.put8(k, character)
         return len(text)
     return -xen.ENOSYS
 
 
 def shutdown(plane: Plane, handle: int) -> int:
     """SCHEDOP_shutdown: the domain ends; a crash is a guest that reports failure."""
-    reason = u32(plane.argument(handle, 4), 0)
+    reason = plane.argument(handle, 4).u32(0)
     why = Exit.CRASHED if reason == xen.SHUTDOWN_CRASH else Exit.SHUTDOWN
     loop.end_domain(plane.arrays, plane.pcpu, plane.domain, int(why), reason)
     return 0
@@ -376,7 +388,7 @@ def vcpu_op(plane: Plane, command: int, vcpu: int, handle: int) -> int:
         return 1
     if command == xen.VCPUOP_SET_SINGLESHOT_TIMER:
         arg = plane.argument(handle, 16)
-        when = int.from_bytes(arg[:8].tobytes(), "big", signed=True)
+        when = int.from_bytes(arg.read(size=8), "big", signed=True)
         loop.arm_timer(plane.arrays, plane.vcpu, when)
         return 0
     if command == xen.VCPUOP_STOP_SINGLESHOT_TIMER:

@@ -11,7 +11,7 @@ from irqvisor import trace
 from irqvisor._jit import entry, jit
 from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, scheduler
 from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
-from irqvisor.hw import devices, doorbell, openpic, timeline
+from irqvisor.hw import devices, doorbell, memory, openpic, timeline
 from irqvisor.hw.interpret import interpret
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
@@ -98,7 +98,7 @@ def skips_softirqs(m, pc):
 def leave(m, p):
     """The way out of the hypervisor: choose who runs, pay for the return, deliver."""
     pc = pcpu(m, p)
-    runs = skips_softirqs(m, pc) or scheduler.reschedule(m, p)
+    runs = scheduler.goes_on(m, pc) or skips_softirqs(m, pc) or scheduler.reschedule(m, p)
     if runs and not accounting.is_hypercall(pc.entry):
         accounting.charge(m, p, header(m).exc_return)
     dispatch.before_entry(m, p)
@@ -153,7 +153,7 @@ def take_doorbell(m, p):
         return
     item = src.tail - 1
     alive = 0 if dispatch.whereabouts(m, s) == Where.NOWHERE else 1
-    posted_at = trace.posting(m, src.posted + item % src.slots).at
+    posted_at = trace.posting(m, src.posted + (item & (src.slots - 1))).at
     trace.consumed(m, s, p, pc.now, item, posted_at, alive, Entry.NONE)
 
 
@@ -354,6 +354,13 @@ def arm_timer(m, v, ns):
     """VCPUOP_set_singleshot_timer: an absolute system time."""
     m = borrow(m)
     scheduler.set_timer(m, v, hcall.cycle_of_system_time(m, ns), 1)
+
+
+@entry
+def write_ram(m, a, size, value):
+    """A store of 1, 2, 4 or 8 bytes at a RAM offset: what a call gives back."""
+    m = borrow(m)
+    memory.write_ram(m, a, size, value)
 
 
 @entry

@@ -6,7 +6,7 @@ that follow.
 """
 
 from irqvisor import trace
-from irqvisor._jit import jit
+from irqvisor._jit import hot, jit
 from irqvisor.hv.accounting import charge
 from irqvisor.hv.state import domain, vcpu
 from irqvisor.hw import timeline
@@ -16,7 +16,7 @@ from irqvisor.hw.timer import count_down, timebase
 KICK_PRIORITY = 1
 
 
-@jit
+@hot
 def is_runnable(m, v):
     return vcpu(m, v).blocked == 0 and domain(m, vcpu(m, v).domain).alive != 0
 
@@ -25,10 +25,10 @@ def is_runnable(m, v):
 def choose(m, p):
     """The vCPU to run next on a pCPU: a woken one first, else the next in turn; NOBODY if none can run."""
     n = header(m).n_context
-    last = pcpu(m, p).loaded
+    v = pcpu(m, p).loaded
     found = NOBODY
-    for k in range(1, n + 1):
-        v = (last + k) % n
+    for _ in range(n):
+        v = v + 1 if v + 1 < n else 0
         if vcpu(m, v).pcpu == p and is_runnable(m, v):
             if vcpu(m, v).priority != 0:
                 return v
@@ -145,13 +145,17 @@ def tick(m, p):
         pc.resched = 1
 
 
+@hot
+def goes_on(m, pc):
+    """Whether the running vCPU simply goes on: it can, and nobody asked for another look."""
+    return pc.context >= 0 and pc.resched == 0 and is_runnable(m, pc.context)
+
+
 @jit
 def reschedule(m, p):
-    """Run what should run now. Called on the way out of the hypervisor; returns False if nothing can."""
+    """Choose who runs now, on the way out of the hypervisor; returns False if nobody can."""
     pc = pcpu(m, p)
     current = pc.context
-    if current >= 0 and is_runnable(m, current) and pc.resched == 0:
-        return True
     pc.resched = 0
     v = choose(m, p)
     if v != current:

@@ -44,8 +44,7 @@ VCPU = np.dtype(
         ("level", "i8", (8,)),  # virtual PIC: those that are level lines, masked until H_EOI
         ("cppr", "i8"),  # virtual PIC: current processor priority, XICS sense (0 most favoured)
         ("mfrr", "i8"),  # virtual PIC: IPI request priority, 0xFF none
-        ("stack", "i8", (16,)),  # virtual PIC: interrupts in service, pushed at accept
-        ("depth", "i8"),  # and how many
+        ("ipis", "i8"),  # virtual PIC: IPIs in service
         ("priority", "i8"),  # scheduler: 1 = woken, runs before its equals
         ("marked", "i8"),  # serial of the hypervisor entry meant to deliver what was marked; another one is luck
     ],
@@ -70,6 +69,7 @@ PIRQ = np.dtype(
         ("source", "i8"),  # the source behind it; NOBODY
         ("level", "i8"),  # 1: EOI waits for the guest
         ("in_flight", "i8"),  # level: handed to a guest that has not finished
+        ("in_service", "i8"),  # virtual PIC: how often it was accepted and not ended
         ("priority", "i8"),  # XICS sense
         ("pcpu", "i8"),  # where its interrupts are presented
         ("acked_on", "i8"),  # pCPU that acknowledged it

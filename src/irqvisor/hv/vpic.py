@@ -18,14 +18,14 @@ from irqvisor.spec.papr import (
     PRIORITY_NONE,
     XIRR_CPPR_SHIFT,
     XISR_IPI,
+    XISR_MASK,
     XISR_NONE,
     XISR_SOURCES,
 )
 from irqvisor.spec.power_isa import LPCR_MER
 
-STACK = 16
 IPI_ENTRY = -2
-"""What the in-service stack holds for the guest's own inter-processor interrupt."""
+"""Stands for the guest's own inter-processor interrupt among irqs."""
 NONE = -1
 
 
@@ -82,7 +82,10 @@ def priority_of(m, v, entry):
 @jit
 def deliverable(m, v):
     """Whether a queued interrupt is more favoured than the vCPU's CPPR."""
-    return priority_of(m, v, best(m, v)) < vcpu(m, v).cppr
+    w = vcpu(m, v)
+    if w.queued == 0:
+        return w.mfrr < w.cppr
+    return priority_of(m, v, best(m, v)) < w.cppr
 
 
 @jit
@@ -112,21 +115,25 @@ def follow(m, p):
 
 @jit
 def ask(m, v):
-    """The line as the vCPU sees it: raise or drop its mediated request (LPCR[MER]) for what is queued."""
+    """The line as the vCPU sees it: raise or drop its mediated request (LPCR[MER]) for what is queued. True: raised."""
     cpu = context(m, v)
     if deliverable(m, v):
         cpu.lpcr |= LPCR_MER
-    else:
-        cpu.lpcr &= ~LPCR_MER
+        return True
+    cpu.lpcr &= ~LPCR_MER
+    return False
 
 
 @jit
-def push(m, v, entry, old_cppr, priority):
-    """An interrupt enters service; returns the XIRR for the guest."""
+def serve(m, v, entry, old_cppr, priority):
+    """An interrupt enters service; returns the XIRR for the guest. Interrupts nest as deep as the guest likes: it may
+    raise its CPPR, or lower its MFRR, as often as it wants before it ends anything. So what is in service is counted by
+    name, and the way back, the old CPPR, is with the guest."""
     w = vcpu(m, v)
-    if w.depth < STACK:
-        w.stack[w.depth] = entry
-        w.depth += 1
+    if entry == IPI_ENTRY:
+        w.ipis += 1
+    else:
+        pirq(m, entry).in_service += 1
     w.cppr = priority
     return (old_cppr << XIRR_CPPR_SHIFT) | xisr(entry)
 
@@ -180,7 +187,7 @@ def accept(m, p, v):
         target = owner(m, irq)
         if target == v:
             learn(m, p, v, irq)
-            xirr = push(m, v, irq, old, pirq(m, irq).priority)
+            xirr = serve(m, v, irq, old, pirq(m, irq).priority)
             set_cppr(m, p, v, w.cppr)
             return xirr
         trace.context_count(m, v).foreign += 1
@@ -193,10 +200,11 @@ def accept(m, p, v):
         return (old << XIRR_CPPR_SHIFT) | XISR_NONE
     if entry != IPI_ENTRY:
         w.soft[entry >> 6] &= ~(sll(1, entry & 63))
+        w.queued -= 1
         learn(m, p, v, entry)
     else:
         trace.context_count(m, v).learned += 1
-    xirr = push(m, v, entry, old, priority)
+    xirr = serve(m, v, entry, old, priority)
     set_cppr(m, p, v, w.cppr)
     return xirr
 
@@ -214,22 +222,31 @@ def end(m, p, v, xirr):
     """H_EOI: the named interrupt leaves service and the CPPR in the top byte comes back. False if it is not in
     service: nothing changes."""
     w = vcpu(m, v)
-    if w.depth == 0 or xisr(w.stack[w.depth - 1]) != xirr & 0xFFFFFF:
-        return False
-    w.depth -= 1
-    entry = w.stack[w.depth]
-    if entry >= 0:
-        word = entry >> 6
-        bit = sll(1, entry & 63)
-        s = pirq(m, entry).source
-        if s != NOBODY:
-            trace.finish(m, s, p, pcpu(m, p).now)
-        if w.level[word] & bit != 0:
-            w.level[word] &= ~bit
-            openpic.unmask(m, entry)
-            write_pic(m, p)
+    if xirr & XISR_MASK == XISR_IPI:
+        if w.ipis == 0:
+            return False
+        w.ipis -= 1
+    else:
+        irq = (xirr & XISR_MASK) - XISR_SOURCES
+        if not openpic.is_input(m, irq) or pirq(m, irq).in_service == 0 or pirq(m, irq).domain != w.domain:
+            return False
+        pirq(m, irq).in_service -= 1
+        finish(m, p, w, irq)
     set_cppr(m, p, v, (xirr >> XIRR_CPPR_SHIFT) & 0xFF)
     return True
+
+
+@jit
+def finish(m, p, w, irq):
+    """A source's interrupt is over: a level line may come again."""
+    bit = sll(1, irq & 63)
+    s = pirq(m, irq).source
+    if s != NOBODY:
+        trace.finish(m, s, p, pcpu(m, p).now)
+    if w.level[irq >> 6] & bit != 0:
+        w.level[irq >> 6] &= ~bit
+        openpic.unmask(m, irq)
+        write_pic(m, p)
 
 
 @jit

@@ -568,20 +568,14 @@ IMMEDIATE = np.array([int(form.imm) for form in FORMS.values()])
 CHECK = np.array([int(form.check) for form in FORMS.values()])
 
 
-def _exchanged() -> np.ndarray[Any, Any]:
-    """Each operation in little-endian mode: plain loads and stores and their byte-reversed twins change places."""
-    table = np.arange(2 * RC)
-    twins = [
-        *((ops.LHZ, ops.LHBRX), (ops.LHA, ops.LHABRX), (ops.LWZ, ops.LWBRX), (ops.LWA, ops.LWABRX)),
-        *((ops.LD, ops.LDBRX), (ops.STH, ops.STHBRX), (ops.STW, ops.STWBRX), (ops.STD, ops.STDBRX)),
+TWINS = np.array(
+    [
+        *(ops.LBZ, ops.LHBRX, ops.LHABRX, ops.LWBRX, ops.LWABRX, ops.LDBRX, ops.LHZ, ops.LHA, ops.LWZ, ops.LWA, ops.LD),
+        *(ops.STB, ops.STHBRX, ops.STWBRX, ops.STDBRX, ops.STH, ops.STW, ops.STD),
     ]
-    for one, other in twins:
-        for shift in (0, ops.UPDATE_FIRST - ops.LBZ):
-            table[one + shift], table[other + shift] = other + shift, one + shift
-    return table
-
-
-EXCHANGED = _exchanged()
+)
+"""What each plain load and store, from LBZ on, does in little-endian mode: it and its byte-reversed twin change
+places."""
 
 
 # ---- Decoding ----
@@ -750,8 +744,11 @@ def decode(word, isa, d):
 
 
 @jit
-def decode_little(word, isa, d):
-    """Fill `d` from an instruction word that was fetched in little-endian mode, its bytes already in order: what it
-    does to memory, it does with the bytes reversed (Power ISA Book I, Byte Ordering)."""
-    decode(word, isa, d)
-    d.op = EXCHANGED[d.op]
+def exchange(d):
+    """Make a decoded record one of little-endian mode: what it does to memory, it does with the bytes reversed (Power
+    ISA Book I, Byte Ordering). The word itself was fetched with its bytes reversed."""
+    op = i8(d.op)
+    if ops.LBZ <= op < ops.MEM_END:
+        d.op = TWINS[op - ops.LBZ]
+    elif ops.UPDATE_FIRST <= op < ops.UPDATE_END:
+        d.op = TWINS[op - ops.UPDATE_FIRST] + ops.UPDATE_FIRST - ops.LBZ

@@ -1,9 +1,9 @@
 """Sources: devices that post items into a ring in their owner's memory and drive a line.
 
-A ring is two u64 (head: items ever posted; one unused) and `slots` u64 items; item k sits in slot k % slots and reads
-k + 1. The owner consumes an item by storing how many it has consumed to the source's doorbell, so that the machine
-knows exactly when each item was serviced. An edge source pulses its line once an item; a level source holds it high
-while the ring is not empty.
+A ring is two u64 (head: items ever posted; one unused) and `slots` u64 items, a power of two; item k sits in slot
+k % slots and reads k + 1. The owner consumes an item by storing how many it has consumed to the source's doorbell, so
+that the machine knows exactly when each item was serviced. An edge source pulses its line once an item; a level source
+holds it high while the ring is not empty.
 """
 
 from enum import IntEnum
@@ -38,7 +38,7 @@ def post(m, s, now):
         j.dropped += 1
         trace.emit(m, trace.Kind.DROP, now, -1, -1, s, 0, src.head)
         return
-    slot = src.head % src.slots
+    slot = src.head & (src.slots - 1)
     trace.posting(m, src.posted + slot).at = now
     write_ram(m, src.ring + RING_ITEMS + 8 * slot, 8, src.head + 1)
     src.head += 1
@@ -97,7 +97,7 @@ def ring_doorbell(m, p, s, value, now):
         return Rung.WRONG
     item = src.tail
     src.tail = value
-    posted_at = trace.posting(m, src.posted + item % src.slots).at
+    posted_at = trace.posting(m, src.posted + (item & (src.slots - 1))).at
     if src.level != 0 and src.tail == src.head:
         openpic.set_line(m, src.irq, 0)
         trace.withdrawn(m, s)

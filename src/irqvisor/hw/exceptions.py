@@ -9,9 +9,13 @@ from enum import IntEnum
 from irqvisor import trace
 from irqvisor._jit import jit
 from irqvisor.hw.doorbell import HYPERVISOR, PRIVILEGED
+from irqvisor.hw.memory import fetch
+from irqvisor.hw.outcome import Outcome
+from irqvisor.hw.spr import HEIR
 from irqvisor.hw.state import ISA_201, ISA_300, Model, Stop, header, pcpu, request
 from irqvisor.hw.timer import arm_hypervisor_decrementer, hypervisor_decrementer, is_expired
 from irqvisor.spec.power_isa import (
+    CAUSE_ILLEGAL,
     HID0_HDICE,
     HID0_POWER8_HILE,
     HID0_POWER9_HILE,
@@ -36,11 +40,13 @@ from irqvisor.spec.power_isa import (
     SRR1_WAKE_NOTHING_LOST,
     SRR1_WAKE_PRIVILEGED_DOORBELL,
     VEC_DECREMENTER,
+    VEC_EMULATION_ASSISTANCE,
     VEC_EXTERNAL,
     VEC_HDEC,
     VEC_HYPERVISOR_DOORBELL,
     VEC_MACHINE_CHECK,
     VEC_PRIVILEGED_DOORBELL,
+    VEC_PROGRAM,
     VEC_SYSTEM_RESET,
 )
 
@@ -104,6 +110,19 @@ def enter_hypervisor_type(m, p, cpu, vector, cause):
     cpu.nip = vector
     cpu.resv = 0
     taken(m, p, vector)
+
+
+@jit
+def program(m, p, cpu, cause):
+    """Program interrupt. From 2.07 on an illegal instruction is the hypervisor's to emulate: where software is the
+    hypervisor it finds the instruction in HEIR; one that is simulated hands it back to its guest at once."""
+    pc = pcpu(m, p)
+    if cause == CAUSE_ILLEGAL and pc.isa != ISA_201 and pc.hypervisor == 0:
+        cpu.spr[HEIR] = fetch(m, cpu, cpu.nip)
+        enter_hypervisor_type(m, p, cpu, VEC_EMULATION_ASSISTANCE, 0)
+    else:
+        enter(m, p, cpu, VEC_PROGRAM, cause)
+    return Outcome.DONE
 
 
 @jit

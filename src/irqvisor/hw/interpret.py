@@ -1,11 +1,11 @@
 """The processor: run one context on one pCPU until something outside the processor is needed.
 
-`interpret` is the hot loop. It fetches decoded records, inlines the instruction groups (ALU, loads and stores,
-branches, conditions, carries) and calls `system` for the rest without leaving compiled code. Its rules:
+`interpret` runs stretches of plain instructions (`hw/stretch.py`, the hot loop) and calls `system` or `data_access` for
+what ends one, without leaving compiled code. Its rules:
 
-* It runs to a cycle, computed once: the horizon, the next decrementer exception, HDEC. There is no per-instruction
-  interrupt test. Whatever can raise an interrupt or change the horizon (system instructions, devices) is in the slow
-  groups, which look again afterwards.
+* A stretch runs to a cycle, computed once: the horizon, the next decrementer exception, HDEC. There is no
+  per-instruction interrupt test. Whatever can raise an interrupt or change the horizon (system instructions, devices)
+  is slow, and `interpret` looks again afterwards.
 * pCPU time is ``base + n * cpi`` between slow instructions and is written back before each.
 * Interrupts are taken between instructions only, at entry and after slow instructions; so cutting a run in pieces
   changes nothing.
@@ -15,63 +15,31 @@ Entered with a context that is running; what hardware cannot finish by itself is
 
 from irqvisor._jit import hot, jit
 from irqvisor.hw import decode
-from irqvisor.hw.alu import alu
-from irqvisor.hw.branch import branch
-from irqvisor.hw.carry import carry, record
-from irqvisor.hw.condition import condition
 from irqvisor.hw.exceptions import Due, checks_machine, enter, interrupt, machine_check
-from irqvisor.hw.memory import (
-    EA_64,
-    disturbs,
-    fetch,
-    forget_page,
-    load8,
-    load16,
-    load32,
-    load64,
-    pool_is_shared,
-    store8,
-    store16,
-    store32,
-    store64,
-)
+from irqvisor.hw.memory import EA_64, fetch, forget_page, pool_is_shared
 from irqvisor.hw.ops import (
-    ALU_END,
+    B_NEAR,
+    BC,
+    BC_FALSE,
+    BC_FALSE_NEAR,
+    BC_TRUE,
+    BC_TRUE_NEAR,
+    BDNZ_NEAR,
+    BL_NEAR,
     BRANCH_END,
-    CARRY_END,
-    CONDITION_END,
+    DATA_END,
     HRFID,
-    LBZ,
-    LD,
-    LHA,
-    LHABRX,
-    LHBRX,
-    LHZ,
-    LWA,
-    LWABRX,
-    LWBRX,
-    LWZ,
     MEM_END,
-    MFSPR,
-    MTSPR,
-    NOP,
+    NEAR_END,
+    NEAR_FIRST,
     PAGE_END,
-    RC,
     RFID,
-    STB,
-    STD,
-    STDBRX,
-    STH,
-    STHBRX,
-    STORE_FIRST,
-    STW,
     UNDECODED,
-    UPDATE_END,
-    UPDATE_FIRST,
+    B,
 )
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.spr import quick_move
 from irqvisor.hw.state import (
+    CLEAN,
     CODE_PAGE,
     CODE_STRIDE,
     LITTLE,
@@ -86,10 +54,13 @@ from irqvisor.hw.state import (
     request,
 )
 from irqvisor.hw.storage import data_access
+from irqvisor.hw.stretch import EA_32, NOWHERE, bias_of, order_of, stretch
 from irqvisor.hw.system import system
 from irqvisor.hw.timer import decrementer_due
-from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, sext16, sext32, u8, ult
+from irqvisor.spec.bits import i8, ult
 from irqvisor.spec.power_isa import (
+    BO_HINTS,
+    BO_IGNORE_CR,
     ISI_NO_TRANSLATION,
     ISI_PROTECTION,
     LPCR_MER,
@@ -104,58 +75,13 @@ from irqvisor.spec.power_isa import (
     VEC_TRACE,
 )
 
-EA_32 = (1 << 32) - 1
+PAGE_BYTES = 1 << PAGE_SHIFT
 
 FETCH_FAULT = -(1 << 62)
 FETCH_COLD = FETCH_FAULT + 1
 FETCH_UNKNOWN = FETCH_FAULT + 2
 FETCH_FAILED = FETCH_FAULT + 3
 """Fetch biases below this are failures; real ones are far above."""
-
-
-@hot
-def load(ram, op, a):
-    """The value of a plain load at a RAM offset."""
-    if op == LBZ:
-        return load8(ram, a)
-    elif op == LHZ:
-        return load16(ram, a)
-    elif op == LWZ:
-        return load32(ram, a)
-    elif op == LD:
-        return load64(ram, a)
-    elif op == LHA:
-        return sext16(load16(ram, a))
-    elif op == LWA:
-        return sext32(load32(ram, a))
-    elif op == LHBRX:
-        return bswap16(load16(ram, a))
-    elif op == LWBRX:
-        return bswap32(load32(ram, a))
-    elif op == LHABRX:
-        return sext16(bswap16(load16(ram, a)))
-    elif op == LWABRX:
-        return sext32(bswap32(load32(ram, a)))
-    return bswap64(load64(ram, a))
-
-
-@hot
-def store(ram, op, a, v):
-    """A plain store at a RAM offset."""
-    if op == STB:
-        store8(ram, a, v)
-    elif op == STH:
-        store16(ram, a, v)
-    elif op == STW:
-        store32(ram, a, v)
-    elif op == STD:
-        store64(ram, a, v)
-    elif op == STHBRX:
-        store16(ram, a, bswap16(v))
-    elif op == STDBRX:
-        store64(ram, a, bswap64(v))
-    else:
-        store32(ram, a, bswap32(v))
 
 
 @jit
@@ -168,21 +94,21 @@ def code_bias(m, cpu, pc):
     entry = i8(codemap(m, page).entry)
     if entry & WATCHED != 0:
         return FETCH_FAULT
-    order = LITTLE if cpu.msr & MSR_LE != 0 else 0
+    order = order_of(cpu)
     if entry & CODE_PAGE == 0:
         used = m.code[0].imm
         if pool_is_shared(m) != 0 or 1 + (used + 1) * CODE_STRIDE > len(m.code):
             return FETCH_COLD
         m.code[0].imm = used + 1
         m.code[(used + 1) * CODE_STRIDE].op = PAGE_END
-        entry = (used + 1) | order
+        entry = (entry & CLEAN) | (used + 1) | order
         codemap(m, page).entry = entry
     elif entry & LITTLE != order:  # its words mean something else now
         if pool_is_shared(m) != 0:
             return FETCH_COLD
         forget_page(m, entry & CODE_PAGE)
         codemap(m, page).entry = entry ^ LITTLE
-    return 1 + ((entry & CODE_PAGE) - 1) * CODE_STRIDE - ((pc >> PAGE_SHIFT) << (PAGE_SHIFT - 2))
+    return bias_of(entry, pc)
 
 
 @jit
@@ -201,7 +127,8 @@ def fetch_fault(m, p, cpu):
 @jit
 def trace_completed(m, p, cpu, op):
     """Trace interrupt after an instruction that completed with MSR[SE] or MSR[BE] on, before and after it."""
-    if cpu.msr & MSR_SE != 0 or (cpu.msr & MSR_BE != 0 and MEM_END <= op < BRANCH_END):
+    is_branch = MEM_END <= op < BRANCH_END or NEAR_FIRST <= op < NEAR_END
+    if cpu.msr & MSR_SE != 0 or (cpu.msr & MSR_BE != 0 and is_branch):
         enter(m, p, cpu, VEC_TRACE, 0)
 
 
@@ -242,180 +169,125 @@ def instructions_for(cycles, cpi):
 
 
 @jit
-def decode_at(m, cpu, pc, isa, index):
-    """Decode the word at `pc` into the pool; 0, or 1 if the pool is shared."""
-    if pool_is_shared(m) != 0:
-        return 1
-    if cpu.msr & MSR_LE != 0:
-        decode.decode_little(fetch(m, cpu, pc), isa, m.code[index])
+def shorten(d, pc):
+    """Rewrite a branch that stays in its page to one that counts words: there it needs no address."""
+    if not 0 <= (pc & (PAGE_BYTES - 1)) + d.imm < PAGE_BYTES:
+        return
+    op = i8(d.op)
+    if op == BC_TRUE:
+        d.op = BC_TRUE_NEAR
+    elif op == BC_FALSE:
+        d.op = BC_FALSE_NEAR
+    elif op == B:
+        d.op = BL_NEAR if d.x != 0 else B_NEAR
+    elif op == BC and d.x == 0 and i8(d.t) & ~BO_HINTS == BO_IGNORE_CR:
+        d.op = BDNZ_NEAR
     else:
-        decode.decode(fetch(m, cpu, pc), isa, m.code[index])
-    return 0
+        return
+    d.imm >>= 2
+
+
+@jit
+def decode_at(m, cpu, isa, place):
+    """Decode the word at NIP into its place; False if the pool is shared."""
+    if pool_is_shared(m) != 0:
+        return False
+    d = m.code[place]
+    decode.decode(fetch(m, cpu, cpu.nip), isa, d)
+    if cpu.msr & MSR_LE != 0:
+        decode.exchange(d)
+    shorten(d, cpu.nip)
+    return True
 
 
 @jit
 def interpret(m, p, quota):
     """Run pCPU `p`'s context until the machine's horizon, for at most `quota` instructions. Returns an Outcome."""
-    pc_ = pcpu(m, p)
-    cpu = context(m, pc_.context)
-    g = cpu.gpr
-    ram = m.ram
-    code = m.code
+    pc = pcpu(m, p)
+    cpu = context(m, pc.context)
     cpi = header(m).cpi
-    if not is_quiet(pc_, cpu):
+    if not is_quiet(pc, cpu):
         due = interrupt(m, p, cpu)
         if due == Due.EXTERNAL:
             return Outcome.EXTERNAL
         if due == Due.HDEC:
             return Outcome.HDEC
-    done = 0  # instructions completed before base
-    why = Outcome.LIMIT
+    done = 0
     bias = FETCH_UNKNOWN
-    pc = cpu.nip
+    decoded_in = cpu.msr  # the mode that `bias` is right for
+    page = 0
     while True:
-        # A stretch: state that slow instructions may change is read afresh here
-        base = pc_.now
-        n = 0
-        budget = min(instructions_for(until(m, pc_, cpu) - base, cpi), quota - done)
+        # State that slow instructions may change is read afresh here
+        base = pc.now
+        budget = min(instructions_for(until(m, pc, cpu) - base, cpi), quota - done)
         if budget <= 0:
-            break
-        tracing = cpu.msr & (MSR_SE | MSR_BE)
+            return Outcome.LIMIT
+        msr = cpu.msr
+        tracing = msr & (MSR_SE | MSR_BE)
         if tracing != 0:
             budget = 1
-        order = cpu.msr & MSR_LE
-        sf = cpu.msr & MSR_SF
-        mask = EA_64 if sf != 0 else EA_32
-        full = -1 if sf != 0 else EA_32
-        win = cpu.win_base
         top = cpu.win_size - 8 if cpu.msr & MSR_DR == 0 else -1
-        if sf == 0:
-            pc &= EA_32
-        if bias < FETCH_FAILED:
-            bias = code_bias(m, cpu, pc)
-        op = UNDECODED
-        slow = 0
-        while n < budget and bias >= FETCH_FAILED:
-            d = code[u8((pc >> 2) + bias)]
-            op = i8(d.op)
-            y = add(g[d.c], d.imm)
-            if ult(op - 1, ALU_END - 1):
-                g[d.t] = alu(op, g[d.a], y, i8(d.x))
-                pc += 4
-            elif op < MEM_END:
-                if op == UNDECODED:
-                    if decode_at(m, cpu, pc, pc_.isa, (pc >> 2) + bias) != 0:
-                        bias = FETCH_COLD
-                    continue
-                ea = add(g[d.a], y) & mask
-                if not ult(ea, top + 1):
-                    slow = 1
+        if msr & MSR_IR | (msr ^ decoded_in) & MSR_LE != 0:
+            bias = FETCH_UNKNOWN
+        decoded_in = msr
+        n = 0
+        place = NOWHERE
+        began = NOWHERE
+        while n < budget:
+            if cpu.msr & MSR_SF == 0:
+                cpu.nip &= EA_32
+            if bias == FETCH_UNKNOWN or cpu.nip >> PAGE_SHIFT != page:
+                page = cpu.nip >> PAGE_SHIFT
+                bias = code_bias(m, cpu, cpu.nip)
+                if bias < FETCH_FAILED:
                     break
-                if op < STORE_FIRST:
-                    g[d.t] = load(ram, op, win + ea)
-                else:
-                    if disturbs(m, win + ea, 8) != 0:
-                        slow = 1
-                        break
-                    store(ram, op, win + ea, g[d.t])
-                pc += 4
-            elif op < BRANCH_END:
-                target = branch(cpu, op, d, pc, sf)
-                if (target ^ pc) >> PAGE_SHIFT != 0:
-                    bias = code_bias(m, cpu, target)
-                pc = target
-            elif op < CONDITION_END:
-                condition(cpu, op, d, g[d.a], y, pc)
-                pc += 4
-            elif op < CARRY_END:
-                g[d.t] = carry(cpu, op, g[d.a], y, i8(d.x), sf)
-                pc += 4
-            elif op < UPDATE_END:
-                ea = add(g[d.a], y) & full
-                plain = op - UPDATE_FIRST + LBZ
-                if not ult(ea & mask, top + 1):
-                    slow = 1
-                    break
-                if plain < STORE_FIRST:
-                    g[d.t] = load(ram, plain, win + (ea & mask))
-                else:
-                    if disturbs(m, win + (ea & mask), 8) != 0:
-                        slow = 1
-                        break
-                    store(ram, plain, win + (ea & mask), g[d.t])
-                g[d.a] = ea
-                pc += 4
-            elif op >= RC:
-                if op - RC < ALU_END:
-                    value = alu(op - RC, g[d.a], y, i8(d.x))
-                else:
-                    value = carry(cpu, op - RC, g[d.a], y, i8(d.x), sf)
-                g[d.t] = value
-                record(cpu, value, sf)
-                pc += 4
-            elif op == MFSPR or op == MTSPR:
-                if not quick_move(cpu, op, i8(d.t), d.imm, pc_.isa):
-                    slow = 1
-                    break
-                pc += 4
-            elif op == NOP:
-                pc += 4
-            elif op == PAGE_END:
-                bias = code_bias(m, cpu, pc)
+            began = (cpu.nip >> 2) + bias
+            n, place = stretch(m, cpu, pc.isa, bias, n, budget, top)
+            if place == NOWHERE:
                 continue
+            page = cpu.nip >> PAGE_SHIFT
+            bias = place - (cpu.nip >> 2)
+            op = i8(m.code[place].op)
+            if op == UNDECODED and n < budget:
+                if not decode_at(m, cpu, pc.isa, place):
+                    bias = FETCH_COLD
+                    break
+            elif op == PAGE_END:
+                bias = FETCH_UNKNOWN
             else:
-                slow = 1
                 break
-            n += 1
-        cpu.nip = pc
-        pc_.now = base + n * cpi
-        pc_.icount += n
+        pc.now = base + n * cpi
+        pc.icount += n
         done += n
-        if slow == 0:
-            if tracing != 0 and n != 0:
-                trace_completed(m, p, cpu, op)
-            if done >= quota:
-                break
-            if n < budget and bias < FETCH_FAILED:  # after the last of the budget, interrupts come first
-                if bias == FETCH_COLD:
-                    request(m).reason = Stop.CODE
-                    request(m).pcpu = p
-                    why = Outcome.AGAIN
-                    break
-                if not fetch_fault(m, p, cpu):
-                    why = Outcome.AGAIN
-                    break
-            if pc_.now >= header(m).horizon:
-                break
+        if n == budget:
+            if tracing != 0:
+                trace_completed(m, p, cpu, i8(m.code[began].op))
+        elif bias < FETCH_FAILED:
+            if bias == FETCH_COLD:
+                request(m).reason = Stop.CODE
+                request(m).pcpu = p
+                return Outcome.AGAIN
+            if not fetch_fault(m, p, cpu):
+                return Outcome.AGAIN
         else:
             # One instruction that may touch anything
-            d = code[u8((pc >> 2) + bias)]
+            d = m.code[place]
             op = i8(d.op)
-            if op < UPDATE_END:
-                outcome = data_access(m, p, cpu, d)
-            else:
-                outcome = system(m, p, cpu, d)
+            outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
             if outcome == Outcome.AGAIN:
-                why = Outcome.AGAIN
-                break
+                return Outcome.AGAIN
             done += 1
-            pc_.icount += 1
-            pc_.now += cpi
+            pc.icount += 1
+            pc.now += cpi
             if tracing & cpu.msr != 0 and outcome != Outcome.HCALL and op != RFID and op != HRFID:
                 trace_completed(m, p, cpu, op)
             if outcome != Outcome.DONE:
-                why = outcome
-                break
-            if pc_.now >= header(m).horizon or done >= quota:
-                break
-        if not is_quiet(pc_, cpu):
+                return outcome
+        if pc.now >= header(m).horizon or done >= quota:
+            return Outcome.LIMIT
+        if not is_quiet(pc, cpu):
             due = interrupt(m, p, cpu)
             if due == Due.EXTERNAL:
-                why = Outcome.EXTERNAL
-                break
+                return Outcome.EXTERNAL
             if due == Due.HDEC:
-                why = Outcome.HDEC
-                break
-        if cpu.msr & MSR_IR != 0 or cpu.msr & MSR_LE != order or (cpu.nip ^ pc) >> PAGE_SHIFT != 0:
-            bias = FETCH_UNKNOWN
-        pc = cpu.nip
-    return why
+                return Outcome.HDEC

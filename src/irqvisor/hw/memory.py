@@ -1,15 +1,17 @@
 """Big-endian loads and stores, regions of real memory, and what a store may disturb.
 
 The common case is a partition's RAM window: one compare and one access (`bigendian.py`). Everything else (another
-region, a device, a page with decoded or watched words) goes through
-`find_region` and `store_checked`.
+region, a device, a page with decoded or watched words, or one that forks share) goes through `find_region` and
+`store_ram`. Whoever else writes RAM uses `write_ram`.
 """
 
 from irqvisor._jit import jit
 from irqvisor.hw.bigendian import load8, load16, load32, load64, store8, store16, store32, store64
 from irqvisor.hw.state import (
+    CLEAN,
     CODE_PAGE,
     CODE_STRIDE,
+    LITTLE,
     NOBODY,
     PAGE_SHIFT,
     PAGE_WORDS,
@@ -107,10 +109,25 @@ def forget_page(m, page):
 
 @jit
 def disturbs(m, a, size):
-    """Whether a store at RAM offset `a` touches pages with decoded words (bit CODE) or watched ones (WATCHED)."""
+    """What a store at RAM offset `a` of at most a page has to mind: bits CODE_PAGE (decoded words), WATCHED, CLEAN."""
     first = i8(codemap(m, a >> PAGE_SHIFT).entry)
     last = i8(codemap(m, (a + size - 1) >> PAGE_SHIFT).entry)
     return first | last
+
+
+@jit
+def own(m, a, size):
+    """The pages that a store at RAM offset `a` touches are this machine's own from now on (ram.py)."""
+    for page in range(a >> PAGE_SHIFT, ((a + size - 1) >> PAGE_SHIFT) + 1):
+        codemap(m, page).entry = i8(codemap(m, page).entry) & ~CLEAN
+
+
+@jit
+def leave_code(m, a, size):
+    """Decode the pages that a store at RAM offset `a` touches anew, elsewhere in the pool: what is there is not ours to
+    drop."""
+    for page in range(a >> PAGE_SHIFT, ((a + size - 1) >> PAGE_SHIFT) + 1):
+        codemap(m, page).entry = i8(codemap(m, page).entry) & ~(CODE_PAGE | LITTLE)
 
 
 @jit
@@ -128,11 +145,15 @@ def drop_reservations(m, a, size, but):
 
 @jit
 def write_ram(m, a, size, value):
-    """A store by a device or a hypervisor, at a RAM offset: loses reservations and drops decoded words.
-
-    Devices and hypervisors write rings and shared pages only; a pool that forks share is made private before such
-    a page can hold code (`interpret` refuses to decode from a watched page)."""
+    """A store by a device or a hypervisor, at a RAM offset: loses reservations and drops decoded words. Never while
+    `interpret` runs, which remembers the decoded page that it is in."""
+    marks = disturbs(m, a, size)
+    if marks & CLEAN != 0:
+        own(m, a, size)
     store_sized(m.ram, a, size, value)
     drop_reservations(m, a, size, NOBODY)
-    if disturbs(m, a, size) & CODE_PAGE != 0 and pool_is_shared(m) == 0:
-        forget_code(m, a, size)
+    if marks & CODE_PAGE != 0:
+        if pool_is_shared(m) != 0:
+            leave_code(m, a, size)
+        else:
+            forget_code(m, a, size)

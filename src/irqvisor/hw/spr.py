@@ -6,7 +6,7 @@ Registers with a function have a field of their own in the context; the others o
 
 import numpy as np
 
-from irqvisor._jit import jit
+from irqvisor._jit import hot, jit
 from irqvisor.hw.doorbell import PRIVILEGED
 from irqvisor.hw.ops import MTSPR
 from irqvisor.hw.state import CONTEXT, ISA_201, ISA_207, ISA_300, Model, pcpu
@@ -164,23 +164,12 @@ PSSCR = int(STORAGE[SPR_PSSCR])
 """Places in ``context.spr`` of registers that instructions and interrupts use."""
 
 
-def _facility_table():
-    """Reason and FSCR bit of the facility that problem state needs for a number."""
-    facility = np.zeros((1024, 2), np.int64)
-    facility[SPR_DSCR_USER] = FACILITY_DSCR, FSCR_DSCR
-    facility[SPR_TAR] = FACILITY_TAR, FSCR_TAR
-    for number in range(SPR_BESCRS, SPR_BESCR + 1):
-        facility[number] = FACILITY_EBB, FSCR_EBB
-    return facility
-
-
-FACILITY = _facility_table()
 ABSENT = -1
 REFUSED = -256
 """What `spr_access` returns beside causes: a no-op; less the reason, a facility that is not available."""
 
 
-@jit
+@hot
 def quick_move(cpu, op, t, number, isa):
     """mfspr and mtspr of the registers that every function and every interrupt handler saves, without leaving the
     run loop; False for all others, and for privileged ones in problem state."""
@@ -228,8 +217,13 @@ def refusal(cpu, number):
     registers of transactional memory need MSR[TM] in every state."""
     if SPR_TFHAR <= number <= SPR_TEXASR:
         return 0 if cpu.msr & MSR_TM != 0 else REFUSED - FACILITY_TM
-    if cpu.msr & MSR_PR != 0 and cpu.spr[FSCR] & FACILITY[number, 1] != FACILITY[number, 1]:
-        return REFUSED - FACILITY[number, 0]
+    if cpu.msr & MSR_PR != 0:
+        if number == SPR_TAR and cpu.spr[FSCR] & FSCR_TAR == 0:
+            return REFUSED - FACILITY_TAR
+        if number == SPR_DSCR_USER and cpu.spr[FSCR] & FSCR_DSCR == 0:
+            return REFUSED - FACILITY_DSCR
+        if SPR_BESCRS <= number <= SPR_BESCR and cpu.spr[FSCR] & FSCR_EBB == 0:
+            return REFUSED - FACILITY_EBB
     return 0
 
 

@@ -160,7 +160,7 @@ SOURCE = np.dtype(
         ("context", "i8"),  # owner: the context whose memory holds the ring
         ("lpid", "i8"),  # the only partition that may use the doorbell
         ("ring", "i8"),  # RAM offset of the ring: u64 head, u64 unused, then `slots` u64 items
-        ("slots", "i8"),
+        ("slots", "i8"),  # a power of two
         ("head", "i8"),  # items ever posted
         ("tail", "i8"),  # items ever consumed, as told by the doorbell
         ("period", "i8"),  # periodic, burst: cycles between items; Poisson: mean
@@ -193,7 +193,7 @@ EVENT = np.dtype(
     align=True,
 )
 
-CODEMAP = np.dtype([("entry", "i4")], align=True)  # per 4 KiB RAM page: 0, or code page + 1; WATCHED bit
+CODEMAP = np.dtype([("entry", "i4")], align=True)  # per 4 KiB RAM page: 0, or code page + 1, and the bits below
 
 REQUEST = np.dtype(
     [
@@ -243,7 +243,9 @@ WATCHED = 1 << 30
 """In the code map: the hypervisor wants to see stores to this page."""
 LITTLE = 1 << 29
 """In the code map: the words of this page were decoded in little-endian mode."""
-CODE_PAGE = LITTLE - 1
+CLEAN = 1 << 28
+"""In the code map: forks share this page until one of them writes it (ram.py)."""
+CODE_PAGE = CLEAN - 1
 
 
 class Model(IntEnum):

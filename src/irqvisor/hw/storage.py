@@ -9,7 +9,8 @@ import numpy as np
 
 from irqvisor._jit import jit
 from irqvisor.hw import devices, openpic
-from irqvisor.hw.exceptions import checks_machine, enter, machine_check
+from irqvisor.hw.decode import TWINS
+from irqvisor.hw.exceptions import checks_machine, enter, is_hypervisor, machine_check, program
 from irqvisor.hw.memory import (
     EA_64,
     disturbs,
@@ -18,27 +19,38 @@ from irqvisor.hw.memory import (
     forget_code,
     load64,
     load_sized,
+    own,
     pool_is_shared,
     store_sized,
 )
 from irqvisor.hw.ops import (
     LBZ,
+    LBZCIX,
+    LD,
     LDBRX,
     LHA,
     LHABRX,
     LHBRX,
+    LHZ,
     LWA,
     LWABRX,
     LWBRX,
+    LWZ,
     MEM_END,
+    STB,
+    STD,
     STDBRX,
+    STH,
     STHBRX,
     STORE_FIRST,
+    STW,
     STWBRX,
+    UPDATE_END,
     UPDATE_FIRST,
 )
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import (
+    CLEAN,
     CODE_PAGE,
     ISA_201,
     NOBODY,
@@ -54,15 +66,19 @@ from irqvisor.hw.state import (
 )
 from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, sext16, sext32
 from irqvisor.spec.power_isa import (
+    CAUSE_PRIVILEGED,
     DSISR_NO_TRANSLATION,
     DSISR_PROTECTION,
     DSISR_STORE,
     MSR_DR,
+    MSR_LE,
     MSR_SF,
     VEC_ALIGNMENT,
     VEC_DATA_STORAGE,
 )
 
+CACHE_INHIBITED = np.array([LBZ, LHZ, LWZ, LD, STB, STH, STW, STD])
+"""What lbzcix to stdcix do to memory, in their order."""
 SIZES = np.array([1, 2, 2, 4, 4, 8, 2, 2, 4, 4, 8, 1, 2, 4, 8, 2, 4, 8], np.int64)
 """Bytes of each plain load and store, in the order of their operation ids from LBZ on."""
 
@@ -116,7 +132,7 @@ def absent_cause(cpu):
 
 @jit
 def store_ram(m, p, a, size, value):
-    """A store of the running context to RAM, minding decoded and watched pages. DONE, STORED or AGAIN."""
+    """A store of the running context to RAM, minding decoded, watched and shared pages. DONE, STORED or AGAIN."""
     marks = disturbs(m, a, size)
     if marks & CODE_PAGE != 0:
         if pool_is_shared(m) != 0:
@@ -124,6 +140,8 @@ def store_ram(m, p, a, size, value):
             request(m).pcpu = p
             return Outcome.AGAIN
         forget_code(m, a, size)
+    if marks & CLEAN != 0:
+        own(m, a, size)
     pc = pcpu(m, p)
     cpu = context(m, pc.context)
     if marks & WATCHED == 0 or a + size <= cpu.watch_from or a >= cpu.watch_to:
@@ -170,17 +188,17 @@ def reverse(op, value):
 
 @jit
 def data_access(m, p, cpu, d):
-    """Execute a plain or update load or store that is not ordinary RAM."""
+    """Execute a load or store that is not of plain RAM, or lbzcix to stdcix, which are the hypervisor's."""
     op = i8(d.op)
+    if op >= UPDATE_END:
+        if not is_hypervisor(cpu):
+            return program(m, p, cpu, CAUSE_PRIVILEGED)
+        op = i8(CACHE_INHIBITED[op - LBZCIX])
+        if cpu.msr & MSR_LE != 0:
+            op = i8(TWINS[op - LBZ])
     update = op >= MEM_END
     if update:
         op = op - UPDATE_FIRST + LBZ
-    return transfer(m, p, cpu, d, op, update)
-
-
-@jit
-def transfer(m, p, cpu, d, op, update):
-    """Execute the plain load or store `op` with the operands of a decoded record."""
     t = i8(d.t)
     a = i8(d.a)
     ea = effective(cpu, add(cpu.gpr[a], add(cpu.gpr[i8(d.c)], d.imm)))

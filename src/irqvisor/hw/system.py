@@ -4,15 +4,11 @@ One function a family; `system` dispatches. A function ends by moving NIP, by ta
 Power ISA Books II and III-S; privileges from the SPR table.
 """
 
-import numpy as np
-
 from irqvisor import trace
 from irqvisor._jit import jit
 from irqvisor.hw import ops
-from irqvisor.hw.decode import EXCHANGED
 from irqvisor.hw.doorbell import message
-from irqvisor.hw.exceptions import enter, enter_hypervisor_type, enter_in, is_hypervisor
-from irqvisor.hw.memory import fetch
+from irqvisor.hw.exceptions import enter, enter_hypervisor_type, enter_in, is_hypervisor, program
 from irqvisor.hw.multiple import CACHE_BLOCK, SMALL_BLOCK, clear_block, multiple, strings
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.reservation import load_reserve, quadword, store_conditional
@@ -20,7 +16,6 @@ from irqvisor.hw.spr import (
     BESCR,
     EBBRR,
     FSCR,
-    HEIR,
     HFSCR,
     PSSCR,
     REFUSED,
@@ -30,7 +25,6 @@ from irqvisor.hw.spr import (
     write_spr,
 )
 from irqvisor.hw.state import ISA_201, ISA_300, Stop, header, pcpu, request
-from irqvisor.hw.storage import transfer
 from irqvisor.spec.bits import add, i8, mul, sext32, sll, srl, ult
 from irqvisor.spec.power_isa import (
     BESCR_GE,
@@ -73,37 +67,20 @@ from irqvisor.spec.power_isa import (
     PSSCR_LOSES,
     RFID_FROM_SRR1,
     SRR1_CLEARED,
-    VEC_EMULATION_ASSISTANCE,
     VEC_FACILITY_UNAVAILABLE,
     VEC_FP_UNAVAILABLE,
     VEC_HYPERVISOR_FACILITY_UNAVAILABLE,
-    VEC_PROGRAM,
     VEC_SYSTEM_CALL,
     VEC_SYSTEM_CALL_VECTORED,
     VEC_VEC_UNAVAILABLE,
     VEC_VSX_UNAVAILABLE,
 )
 
-CACHE_INHIBITED = np.array([ops.LBZ, ops.LHZ, ops.LWZ, ops.LD, ops.STB, ops.STH, ops.STW, ops.STD])
-"""What lbzcix to stdcix do to memory, in their order."""
 RANDOM_STEP = 0x9E3779B97F4A7C15 - (1 << 64)
 RANDOM_MIX_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
 RANDOM_MIX_2 = 0x94D049BB133111EB - (1 << 64)
 FORCED_BY_PR = MSR_EE | MSR_IR | MSR_DR
 """Bits that problem state brings along: a return to PR=1 sets them."""
-
-
-@jit
-def program(m, p, cpu, cause):
-    """Program interrupt. From 2.07 on an illegal instruction is the hypervisor's to emulate: where software is the
-    hypervisor it finds the instruction in HEIR; one that is simulated hands it back to its guest at once."""
-    pc = pcpu(m, p)
-    if cause == CAUSE_ILLEGAL and pc.isa != ISA_201 and pc.hypervisor == 0:
-        cpu.spr[HEIR] = fetch(m, cpu, cpu.nip)
-        enter_hypervisor_type(m, p, cpu, VEC_EMULATION_ASSISTANCE, 0)
-    else:
-        enter(m, p, cpu, VEC_PROGRAM, cause)
-    return Outcome.DONE
 
 
 @jit
@@ -325,15 +302,6 @@ def hypervisor_only(m, p, cpu, op, b):
 
 
 @jit
-def cache_inhibited(m, p, cpu, d, op):
-    """lbzcix to stdcix: the hypervisor's access to a device in real mode; to RAM they are like the plain ones."""
-    if not is_hypervisor(cpu):
-        return program(m, p, cpu, CAUSE_PRIVILEGED)
-    plain = i8(CACHE_INHIBITED[op - ops.LBZCIX])
-    return transfer(m, p, cpu, d, i8(EXCHANGED[plain]) if cpu.msr & MSR_LE != 0 else plain, False)
-
-
-@jit
 def transaction(m, p, cpu):
     """Transactional memory: unavailable while MSR[TM] is off; this processor has none."""
     if cpu.msr & MSR_TM == 0:
@@ -408,6 +376,22 @@ def unavailable(m, p, cpu, op):
 
 
 @jit
+def is_supervisors(op):
+    """The rarer instructions of `supervisor`."""
+    if op == ops.TLB_SUPERVISOR or op == ops.SEGMENT_READ or op == ops.RFSCV:
+        return True
+    return op == ops.TM_PRIVILEGED or op == ops.MSGSNDP or op == ops.MSGCLRP
+
+
+@jit
+def is_hypervisors(op):
+    """Instructions of `hypervisor_only`."""
+    if op == ops.HRFID or op == ops.TLB_HYPERVISOR or ops.NAP <= op <= ops.STOP_WAIT:
+        return True
+    return op == ops.MSGSND or op == ops.MSGCLR or op == ops.MSGSYNC
+
+
+@jit
 def system(m, p, cpu, d):
     """Execute one instruction of the system group; NIP is at it."""
     op = i8(d.op)
@@ -444,22 +428,10 @@ def system(m, p, cpu, d):
         cpu.gpr[t] = read_time(m, p, cpu, d.imm)
         cpu.nip += 4
         return Outcome.DONE
-    return rare(m, p, cpu, d, op, t, x, b)
-
-
-@jit
-def rare(m, p, cpu, d, op, t, x, b):
-    """The rest of `system`."""
-    if op == ops.HRFID or op == ops.TLB_HYPERVISOR or ops.NAP <= op <= ops.STOP_WAIT:
-        return hypervisor_only(m, p, cpu, op, b)
-    if op == ops.MSGSND or op == ops.MSGCLR or op == ops.MSGSYNC:
-        return hypervisor_only(m, p, cpu, op, b)
-    if op == ops.TLB_SUPERVISOR or op == ops.SEGMENT_READ or op == ops.RFSCV or op == ops.TM_PRIVILEGED:
+    if is_supervisors(op):
         return supervisor(m, p, cpu, op, t, x, b)
-    if op == ops.MSGSNDP or op == ops.MSGCLRP:
-        return supervisor(m, p, cpu, op, t, x, b)
-    if ops.LBZCIX <= op <= ops.STDCIX:
-        return cache_inhibited(m, p, cpu, d, op)
+    if is_hypervisors(op):
+        return hypervisor_only(m, p, cpu, op, b)
     if ops.FP_UNAVAILABLE <= op <= ops.VSX_UNAVAILABLE:
         return unavailable(m, p, cpu, op)
     if op == ops.TM_PROBLEM:

@@ -15,7 +15,6 @@ from irqvisor.lab import journey as journeys
 from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.scenario import Scenario
 from irqvisor.machine import Machine
-from irqvisor.spec import xen
 from irqvisor.spec.designs import DESIGNS, NUMBERS, DesignInfo
 from irqvisor.tables import Table
 
@@ -60,10 +59,6 @@ def skipped(scenario: Scenario, design: str) -> str | None:
         stray = [s.name for s in scenario.sources if s.route != scenario.domain(s.owner).pcpu]
         if stray:
             return f"{', '.join(stray)} is routed to another pCPU than its owner's: the kernel there owns it"
-    if design == "xen-ppc":
-        high = [s.name for s in scenario.sources if s.pirq >= xen.NR_PIRQS]
-        if high:
-            return f"{', '.join(high)}: Xen binds physical interrupts below {xen.NR_PIRQS}"
     return None
 
 

@@ -50,8 +50,11 @@ DESIGNS = tuple(NUMBERS)
 MAX_RAM_KIB = 1 << 20
 """All domains together: 1 GiB."""
 
-KERNEL_KIB = 40
-"""RAM that the bundled kernel with its stack (32 KiB at most), its device tree and the shared page take."""
+MAX_PIRQ = 511
+"""The highest interrupt number of a source: as far as the tables of every design go."""
+
+KERNEL_KIB = 48
+"""RAM that the bundled kernel with its stack (40 KiB at most), its device tree and the shared page take."""
 
 WORK_BYTES = 512
 """RAM that its work counters take."""
@@ -233,7 +236,9 @@ class Source(Model):
         default="edge", description="one pulse an item, or high while the ring holds any"
     )
     priority: int = Field(default=5, ge=1, le=13, description="XICS sense: 1 is the most favoured")
-    pirq: int = Field(default_factory=_unset, ge=1, le=511, description="interrupt number; default: the next free one")
+    pirq: int = Field(
+        default_factory=_unset, ge=1, le=MAX_PIRQ, description="interrupt number; default: the next free one"
+    )
     slots: int = Field(default=64, ge=2, le=4096, description="items the ring holds, a power of two")
     route: int = Field(
         default_factory=_unset, ge=0, le=15, description="pCPU that gets its interrupts; default: its owner's"
@@ -346,7 +351,7 @@ def _settle_domains(domains: Sequence[Domain], pcpus: int) -> tuple[Domain, ...]
 
 def _settle_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> tuple[Source, ...]:
     taken = {source.pirq for source in sources}
-    free = iter(pirq for pirq in range(1, 512) if pirq not in taken)
+    free = iter(pirq for pirq in range(1, MAX_PIRQ + 1) if pirq not in taken)
     home = {domain.name: domain.pcpu for domain in domains}
     settled = []
     for source in sources:

@@ -8,7 +8,11 @@ Signed ``+``, ``-`` and ``*`` must not overflow in compiled code: Numba promises
 LLVM then drops sign bits it can prove away. What a guest computes overflows: use `add`, `sub` and `mul` for it.
 """
 
+from typing import Any
+
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 from irqvisor._jit import NOJIT, hot, jit
 
@@ -130,9 +134,17 @@ def popcount(x):
     return srl(mul(popcount8(x), 0x0101010101010101), 56)
 
 
+@intrinsic
+def _ctlz(typingctx: Any, x: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctlz(args[0], context.get_constant(types.boolean, False))
+
+    return types.int64(types.int64), codegen
+
+
 @hot
-def clz(x):
-    """Leading zeros of 64 bits; 64 for zero."""
+def _smeared(x):
+    """Leading zeros without a machine instruction: the ones that fill everything right of the first one, counted."""
     x = x | srl(x, 1)
     x = x | srl(x, 2)
     x = x | srl(x, 4)
@@ -140,6 +152,15 @@ def clz(x):
     x = x | srl(x, 16)
     x = x | srl(x, 32)
     return popcount(~x)
+
+
+_leading_zeros = _smeared if NOJIT else _ctlz
+
+
+@hot
+def clz(x):
+    """Leading zeros of 64 bits; 64 for zero."""
+    return _leading_zeros(i8(x))
 
 
 @hot

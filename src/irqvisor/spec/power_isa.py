@@ -289,6 +289,8 @@ BO_IGNORE_CR = 0x10
 BO_CR_TRUE = 0x08
 BO_KEEP_CTR = 0x04
 BO_CTR_ZERO = 0x02
+BO_HINTS = 0x09
+"""Branch prediction, where BO asks for CTR alone (1a00t)."""
 
 # TO: Book I, Fixed-Point Trap Instructions
 TO_LESS = 0x10

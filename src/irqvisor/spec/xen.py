@@ -43,7 +43,7 @@ EVTCHNOP_RESET = 10
 BIND_PIRQ_WILL_SHARE = 1
 DOMID_SELF = 0x7FF0
 NR_VIRQS = 24
-NR_PIRQS = 256
+NR_PIRQS = 512  # a constant of Xen's build; 256 in that of 2008
 
 # sched_op
 SCHEDOP_YIELD = 0

@@ -80,6 +80,12 @@ def line(guest):
     return int(guest.machine.views[Table.PCPU][0].external)
 
 
+def in_service(guest):
+    """How many interrupts the domain accepted and did not end."""
+    lines = guest.machine.views[Table.PIRQ][irq_of(guest, EDGE) : irq_of(guest, FAVOURED) + 1]
+    return int(lines.in_service.sum() + vcpu(guest.machine, guest.v).ipis)
+
+
 def task_priority(guest):
     return int(guest.machine.views[Table.PIC_CPU][0].task_priority)
 
@@ -98,7 +104,7 @@ def test_nothing_pending_is_source_0_with_the_cppr_as_it_was(pair):
         open_to(me, cppr)
         assert accept(me) == (cppr, papr.XISR_NONE)
         assert vcpu(me.machine, me.v).cppr == cppr
-    assert vcpu(me.machine, me.v).depth == 0  # no EOI is owed
+    assert in_service(me) == 0  # no EOI is owed
 
 
 def test_the_owner_is_told_its_source_and_its_cppr_becomes_the_priority(pair):
@@ -118,7 +124,7 @@ def test_the_wrong_domain_is_told_that_nothing_was_pending(pair):
     assert line(me) == 1  # hardware interrupts whoever runs
     assert accept(me) == (OPEN, papr.XISR_NONE)
     assert vcpu(me.machine, me.v).cppr == OPEN
-    assert vcpu(me.machine, me.v).depth == 0
+    assert in_service(me) == 0
     assert line(me) == 0
     assert vcpu(me.machine, other.v).soft[0] == 1 << irq_of(other, EDGE)
 
@@ -158,7 +164,7 @@ def test_h_eoi_of_a_source_not_in_service_is_h_parameter_and_changes_nothing(pai
     accept(me)
     assert end(me, 3, xisr(me, EDGE)) == papr.H_PARAMETER
     assert vcpu(me.machine, me.v).cppr == 5
-    assert vcpu(me.machine, me.v).depth == 1
+    assert in_service(me) == 1
     assert pic(me, irq_of(me, LEVEL)).masked == 1
     assert task_priority(me) == 10
 
@@ -173,12 +179,44 @@ def test_interrupts_nest_by_priority_and_end_in_reverse(pair):
     post(me, FAVOURED)
     assert line(me) == 1
     assert accept(me) == (5, xisr(me, FAVOURED))
-    assert end(me, OPEN, xisr(me, EDGE)) == papr.H_PARAMETER  # not the innermost
     assert end(me, 5, xisr(me, FAVOURED)) == papr.H_SUCCESS
     assert line(me) == 0
     assert end(me, OPEN, xisr(me, EDGE)) == papr.H_SUCCESS
     assert line(me) == 1
     assert accept(me) == (OPEN, xisr(me, LEVEL))
+
+
+def test_an_end_is_by_name_and_brings_back_the_cppr_it_is_given(pair):
+    me, _ = pair
+    post(me, LEVEL)
+    accept(me)
+    post(me, FAVOURED)
+    assert accept(me) == (5, xisr(me, FAVOURED))
+    assert end(me, OPEN, xisr(me, LEVEL)) == papr.H_SUCCESS  # the outer one first
+    assert (vcpu(me.machine, me.v).cppr, pic(me, irq_of(me, LEVEL)).masked, in_service(me)) == (OPEN, 0, 1)
+    assert end(me, 5, xisr(me, FAVOURED)) == papr.H_SUCCESS
+    assert end(me, 5, xisr(me, FAVOURED)) == papr.H_PARAMETER
+    assert (vcpu(me.machine, me.v).cppr, in_service(me)) == (5, 0)
+
+
+def test_a_guest_may_nest_as_deep_as_it_likes(pair):
+    """A lower MFRR each time, or an open CPPR before anything has ended: all that was accepted can be ended."""
+    me, _ = pair
+    levels = range(0xFE, 0xD0, -1)
+    for mfrr in levels:
+        assert me.call(papr.H_IPI, 0, mfrr) == papr.H_SUCCESS
+        assert accept(me) == (mfrr + 1, papr.XISR_IPI)
+    assert me.call(papr.H_IPI, 0, OPEN) == papr.H_SUCCESS
+    for _ in levels:
+        open_to(me, OPEN)
+        post(me, EDGE)
+        assert accept(me) == (OPEN, xisr(me, EDGE))
+    assert in_service(me) == 2 * len(levels)
+    for _ in levels:
+        assert end(me, OPEN, xisr(me, EDGE)) == papr.H_SUCCESS
+    for mfrr in reversed(levels):
+        assert end(me, mfrr + 1, papr.XISR_IPI) == papr.H_SUCCESS
+    assert (vcpu(me.machine, me.v).cppr, in_service(me)) == (OPEN, 0)
 
 
 def test_an_edge_during_service_comes_after_h_eoi(pair):
@@ -409,7 +447,7 @@ def test_problem_state_may_not_call_and_nothing_happens(pair):
     me, _ = pair
     post(me, EDGE)
     assert me.call(papr.H_XIRR, msr=EE_ON & ~MSR_EE | 1 << 14) == papr.H_PRIVILEGE
-    assert vcpu(me.machine, me.v).depth == 0
+    assert in_service(me) == 0
 
 
 def test_a_call_keeps_everything_but_its_outputs(pair):

@@ -6,7 +6,7 @@ other `other`; both spin and do what a test says, so each step is seen by itself
 
 import pytest
 
-from hv.harness import MANUAL, SHORT, fates, finished, logged, of, parked, periodic, pirq, sharing, small, vcpu
+from hv.harness import MANUAL, SHORT, fates, finished, kinds, logged, of, parked, periodic, pirq, sharing, small, vcpu
 from irqvisor.hv.state import Exit
 from irqvisor.lab import runner
 from irqvisor.spec import xen
@@ -23,6 +23,7 @@ from irqvisor.spec.power_isa import (
     VEC_EXTERNAL,
 )
 from irqvisor.tables import Table
+from irqvisor.trace import Kind
 
 EE_ON = MSR_SF | MSR_ME | MSR_RI | MSR_EE
 EDGE, LEVEL = 0, 1
@@ -381,3 +382,17 @@ def test_the_domain_that_runs_does_not_see_a_foreign_interrupt():
     vectors = log[log["kind"] == 5]
     assert set(vectors["domain"].tolist()) == {0}
     assert vcpu(finished(small(domains), "xen-ppc"), 0).blocked == 1
+
+
+@pytest.mark.compiled
+def test_events_that_come_together_are_served_in_one_trip_through_0x500():
+    """A POWER8's hypervisor takes an interrupt although the guest's handler has EE off, so ports of two words become
+    ready during the trip."""
+    sources = [
+        {"name": f"s{s}", "owner": "io", "trigger": "edge" if s % 3 else "level", "arrival": periodic(400)}
+        for s in range(70)
+    ]
+    result, log = logged(small([{"name": "io", "compute": True}], sources), "xen-ppc", cpu="power8")
+    assert (result["lost"], result["pending"], result["violations"]) == (0, 0, [])
+    assert result["serviced"] == result["raised"] == 70 * 5
+    assert 10 * len(kinds(log, Kind.VECTOR)) < len(kinds(log, Kind.KNOW))

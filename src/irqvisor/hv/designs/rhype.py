@@ -143,8 +143,7 @@ def before_entry(m, p):
     if v < 0:
         return
     cpu = context(m, v)
-    vpic.ask(m, v)
-    if cpu.msr & MSR_EE != 0 and vpic.deliverable(m, v):
+    if vpic.ask(m, v) and cpu.msr & MSR_EE != 0:
         inject.inject(m, p, cpu, 0)
 
 

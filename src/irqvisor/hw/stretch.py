@@ -1,0 +1,287 @@
+"""The hot loop: decoded instructions, one after another, until something else is needed.
+
+A stretch knows one mode and one count. It leaves at the first instruction that it cannot finish by itself: a system
+instruction, an access that is not plain RAM, a word that is not decoded. What it does execute can neither raise an
+interrupt nor make one possible, so nobody looks for one before its count is up.
+
+Speed rules, all measured: the place of the decoded word (`at`) and the count (`n`) are the only values that change from
+one instruction to the next; nothing here is called, all is inlined; what is rare is left to `interpret`.
+"""
+
+from irqvisor._jit import hot, jit
+from irqvisor.hw.alu import alu
+from irqvisor.hw.branch import branch
+from irqvisor.hw.carry import carry, record
+from irqvisor.hw.condition import condition
+from irqvisor.hw.memory import EA_64, disturbs, load8, load16, load32, load64, store8, store16, store32, store64
+from irqvisor.hw.ops import (
+    ALU_END,
+    BC_FALSE_NEAR,
+    BC_TRUE_NEAR,
+    BDNZ_NEAR,
+    BL_NEAR,
+    BRANCH_END,
+    CARRY_END,
+    CONDITION_END,
+    LBZ,
+    LD,
+    LDARX,
+    LHA,
+    LHABRX,
+    LHBRX,
+    LHZ,
+    LWA,
+    LWABRX,
+    LWARX,
+    LWBRX,
+    LWZ,
+    MEM_END,
+    MFMSR,
+    MFSPR,
+    MTMSRD,
+    MTSPR,
+    NEAR_FIRST,
+    NOP,
+    RC,
+    STB,
+    STD,
+    STDBRX,
+    STDCX,
+    STH,
+    STHBRX,
+    STORE_FIRST,
+    STW,
+    STWCX,
+    UNDECODED,
+    UPDATE_END,
+    UPDATE_FIRST,
+)
+from irqvisor.hw.spr import quick_move
+from irqvisor.hw.state import CODE_PAGE, CODE_STRIDE, LITTLE, PAGE_SHIFT, WATCHED, codemap
+from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, low32, sext16, sext32, sub, u8, ult
+from irqvisor.spec.power_isa import CR_EQ, MSR_EE, MSR_LE, MSR_PR, MSR_RI, MSR_SF
+
+EA_32 = (1 << 32) - 1
+
+
+@hot
+def load(ram, op, a):
+    """The value of a plain load at a RAM offset."""
+    if op == LBZ:
+        return load8(ram, a)
+    elif op == LHZ:
+        return load16(ram, a)
+    elif op == LWZ:
+        return load32(ram, a)
+    elif op == LD:
+        return load64(ram, a)
+    elif op == LHA:
+        return sext16(load16(ram, a))
+    elif op == LWA:
+        return sext32(load32(ram, a))
+    elif op == LHBRX:
+        return bswap16(load16(ram, a))
+    elif op == LWBRX:
+        return bswap32(load32(ram, a))
+    elif op == LHABRX:
+        return sext16(bswap16(load16(ram, a)))
+    elif op == LWABRX:
+        return sext32(bswap32(load32(ram, a)))
+    return bswap64(load64(ram, a))
+
+
+@hot
+def store(ram, op, a, v):
+    """A plain store at a RAM offset."""
+    if op == STB:
+        store8(ram, a, v)
+    elif op == STH:
+        store16(ram, a, v)
+    elif op == STW:
+        store32(ram, a, v)
+    elif op == STD:
+        store64(ram, a, v)
+    elif op == STHBRX:
+        store16(ram, a, bswap16(v))
+    elif op == STDBRX:
+        store64(ram, a, bswap64(v))
+    else:
+        store32(ram, a, bswap32(v))
+
+
+@hot
+def near(cpu, op, d, at, pc, sf):
+    """A branch within its page, whose immediate counts words; returns the place to go on."""
+    if op == BC_TRUE_NEAR:
+        return at + d.imm if cpu.cr[d.a] & d.t != 0 else at + 1
+    elif op == BC_FALSE_NEAR:
+        return at + d.imm if cpu.cr[d.a] & d.t == 0 else at + 1
+    elif op == BDNZ_NEAR:
+        cpu.ctr = sub(cpu.ctr, 1)
+        counter = cpu.ctr if sf != 0 else low32(cpu.ctr)
+        return at + d.imm if counter != 0 else at + 1
+    elif op == BL_NEAR:
+        cpu.lr = add(pc, 4) if sf != 0 else low32(add(pc, 4))
+    return at + d.imm
+
+
+@hot
+def is_heard(m, cpu, a):
+    """Whether a store at a RAM offset, of 8 bytes or less, may concern anybody else: decoded words, forks, whoever
+    watches those doublewords."""
+    marks = disturbs(m, a, 8)
+    return marks != 0 and (marks != WATCHED or (a + 8 > cpu.watch_from and a < cpu.watch_to))
+
+
+@hot
+def is_misaligned(op, ea):
+    """Whether lwarx, ldarx, stwcx. or stdcx. cannot be done there."""
+    return ea & (3 if op == LWARX or op == STWCX else 7) != 0
+
+
+@hot
+def load_reserve(ram, cpu, op, ea, a):
+    """lwarx, ldarx of RAM: the value, and a reservation."""
+    cpu.resv_addr = ea
+    cpu.resv_ram = a
+    if op == LWARX:
+        cpu.resv = 4
+        return load32(ram, a)
+    cpu.resv = 8
+    return load64(ram, a)
+
+
+@hot
+def store_conditional(ram, cpu, op, ea, a, value):
+    """stwcx., stdcx. to RAM: done with a reservation of that address and size, which ends either way."""
+    success = cpu.resv == (4 if op == STWCX else 8) and cpu.resv_addr == ea
+    if success:
+        if op == STWCX:
+            store32(ram, a, value)
+        else:
+            store64(ram, a, value)
+    cpu.resv = 0
+    cpu.cr[0] = (CR_EQ if success else 0) | i8(cpu.so)
+
+
+NOWHERE = -1
+
+
+@hot
+def order_of(cpu):
+    """The byte order that MSR[LE] says, as the code map marks it."""
+    return LITTLE if cpu.msr & MSR_LE != 0 else 0
+
+
+@hot
+def bias_of(entry, pc):
+    """Where the decoded page of `pc` lies, whose entry in the code map this is."""
+    return 1 + ((entry & CODE_PAGE) - 1) * CODE_STRIDE - ((pc >> PAGE_SHIFT) << (PAGE_SHIFT - 2))
+
+
+@hot
+def is_decoded(entry, order):
+    """Whether a page has decoded words, right for this byte order, that the guest may run."""
+    return entry & CODE_PAGE != 0 and entry & (WATCHED | LITTLE) == order
+
+
+@jit
+def stretch(m, cpu, isa, bias, n, budget, top):
+    """Complete instructions of `cpu`, at architecture level `isa`, from NIP on until `n` reaches `budget`.
+
+    `bias` says where the decoded page lies: a word's place is (address >> 2) + bias. `top` is the highest window offset
+    at which any access fits, -1 if there is none. Returns n and the place of NIP, which with n < budget is of an
+    instruction that is not done here; NOWHERE if its page has nothing decoded.
+    """
+    ram = m.ram
+    code = m.code
+    g = cpu.gpr
+    sf = cpu.msr & MSR_SF
+    mask = EA_64 if sf != 0 else EA_32
+    win = cpu.win_base
+    at = (cpu.nip >> 2) + bias
+    while n < budget:
+        d = code[u8(at)]
+        op = i8(d.op)
+        y = add(g[d.c], d.imm)
+        if ult(op - 1, ALU_END - 1):
+            g[d.t] = alu(op, g[d.a], y, i8(d.x))
+        elif op < MEM_END:
+            ea = add(g[d.a], y) & mask
+            if op == UNDECODED or not ult(ea, top + 1):
+                break
+            if op < STORE_FIRST:
+                g[d.t] = load(ram, op, win + ea)
+            else:
+                if is_heard(m, cpu, win + ea):
+                    break
+                store(ram, op, win + ea, g[d.t])
+        elif op < BRANCH_END:
+            pc = (at - bias) << 2
+            target = branch(cpu, op, d, pc, sf)
+            n += 1
+            if (target ^ pc) >> PAGE_SHIFT != 0:
+                real = target & EA_64
+                entry = i8(codemap(m, (win + real) >> PAGE_SHIFT).entry) if ult(real, cpu.win_size) else 0
+                if not is_decoded(entry, order_of(cpu)):
+                    cpu.nip = target
+                    return n, NOWHERE
+                bias = bias_of(entry, target)
+            at = (target >> 2) + bias
+            continue
+        elif op < CONDITION_END:
+            condition(cpu, op, d, g[d.a], y, (at - bias) << 2)
+        elif op < CARRY_END:
+            g[d.t] = carry(cpu, op, g[d.a], y, i8(d.x), sf)
+        elif op < UPDATE_END:
+            ea = add(g[d.a], y)
+            real = ea & mask
+            plain = op - UPDATE_FIRST + LBZ
+            if not ult(real, top + 1):
+                break
+            if plain < STORE_FIRST:
+                g[d.t] = load(ram, plain, win + real)
+            else:
+                if is_heard(m, cpu, win + real):
+                    break
+                store(ram, plain, win + real, g[d.t])
+            g[d.a] = ea if sf != 0 else low32(ea)
+        elif op >= RC:
+            if op - RC < ALU_END:
+                value = alu(op - RC, g[d.a], y, i8(d.x))
+            else:
+                value = carry(cpu, op - RC, g[d.a], y, i8(d.x), sf)
+            g[d.t] = value
+            record(cpu, value, sf)
+        elif op >= NEAR_FIRST:
+            at = near(cpu, op, d, at, (at - bias) << 2, sf)
+            n += 1
+            continue
+        elif op == MFSPR or op == MTSPR:
+            if not quick_move(cpu, op, i8(d.t), d.imm, isa):
+                break
+        elif op == NOP:
+            pass
+        elif LWARX <= op <= LDARX or STWCX <= op <= STDCX:
+            ea = add(g[d.a], y) if sf != 0 else low32(add(g[d.a], y))
+            real = ea & mask
+            if cpu.msr & MSR_LE != 0 or not ult(real, top + 1) or is_misaligned(op, real):
+                break
+            if op <= LDARX:
+                g[d.t] = load_reserve(ram, cpu, op, ea, win + real)
+            elif is_heard(m, cpu, win + real):
+                break
+            else:
+                store_conditional(ram, cpu, op, ea, win + real, g[d.t])
+        elif cpu.msr & MSR_PR != 0:
+            break
+        elif op == MFMSR:
+            g[d.t] = cpu.msr
+        elif op == MTMSRD and d.x != 0 and g[d.t] & MSR_EE == 0:  # what turns EE off makes no interrupt possible
+            cpu.msr = (cpu.msr & ~(MSR_EE | MSR_RI)) | (g[d.t] & MSR_RI)
+        else:
+            break
+        n += 1
+        at += 1
+    cpu.nip = (at - bias) << 2
+    return n, at

@@ -1,0 +1,52 @@
+"""How many instructions an interrupt takes in the bundled kernels: what guests/README.md says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from irqvisor.hw.state import Phase
+from irqvisor.lab import scenario
+from irqvisor.lab.scenario import DESIGNS
+from irqvisor.machine import Machine
+from irqvisor.spec.power_isa import VEC_EXTERNAL
+
+README = Path(__file__).resolve().parents[2] / "guests" / "README.md"
+RFID = bytes.fromhex("4c000024")
+FIRST = VEC_EXTERNAL + 4
+"""Where a guest is after the first instruction of its handler; it may enter and execute that one in a single step."""
+
+
+def steps_to(machine, at, limit=1000):
+    """Complete instructions until the next one is `at`; how many."""
+    for count in range(limit):
+        if machine.cpu[0].pc == at:
+            return count
+        machine.step()
+    raise AssertionError(f"not at {at:#x} after {limit} instructions")
+
+
+def path_of(design, trigger):
+    """Instructions from 0x500 to rfid, and from there to the next 0x500."""
+    settings = ["duration_ms=1", f"sources.echo.trigger={trigger}"]
+    machine = Machine.from_scenario(scenario.with_overrides(scenario.load("closed"), settings), design=design)
+    machine.run(until=Phase.RUN)
+    for _ in range(2):
+        steps_to(machine, FIRST)
+        machine.step()
+    steps_to(machine, FIRST)
+    taken = 1
+    while machine.memory[machine.cpu[0].pc : machine.cpu[0].pc + 4] != RFID:
+        machine.step()
+        taken += 1
+    return taken + 1, steps_to(machine, FIRST) - 2
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("trigger", ["edge", "level"])
+def test_the_path_of_an_interrupt_is_as_long_as_the_page_says(design, trigger):
+    text = README.read_text(encoding="utf-8")
+    handlers = re.search(rf"\| {trigger} \| (\d+) \| (\d+) \| (\d+) \|", text).groups()
+    rounds = re.search(r"idle loop \((\d+), (\d+), (\d+)\)", text).groups()
+    place = DESIGNS.index(design)
+    assert path_of(design, trigger) == (int(handlers[place]), int(rounds[place]))
