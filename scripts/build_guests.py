@@ -1,6 +1,6 @@
 """Build the bundled guest images from guests/, or check that they are what their sources build.
 
-    python scripts/build_guests.py           build src/irqvisor/guest/images/*.elf
+    python scripts/build_guests.py           build src/irqvisor/guest/images/*.elf and tests/guest/images/*.elf
     python scripts/build_guests.py --check   build into a temporary folder and compare bytes; 1 if they differ
 
 The compiler is the ziglang wheel in exactly one version, so that the same sources give the same bytes everywhere.
@@ -25,9 +25,18 @@ ZIGLANG = "0.17.1"
 FRONT_ENDS = {"native": "native.c", "rhype": "rhype.c", "xen-ppc": "xen_ppc.c"}
 PROGRAMS = {"mix": ("kernel/start.S", "kernel/vectors.S", "bench/mix.c")}
 """Images that are no kernel, and their sources."""
+TEST_IMAGES = ROOT / "tests" / "guest" / "images"
+ROUTINES = ("routines/start.S", "routines/routines.c")
+TESTED = {"routines-big": ROUTINES, "routines-little": ROUTINES}
+"""Images that only tests use, and their sources; in the byte order that their name ends with."""
 LARGEST_FILE = 40 * 1024
 
-TARGET = ["-target", "powerpc64-freestanding-none", "-mcpu=970", "-mno-altivec"]
+BIG_ENDIAN = ["-target", "powerpc64-freestanding-none", "-mcpu=970", "-mno-altivec"]
+LITTLE_ENDIAN = [
+    "-target",
+    "powerpc64le-freestanding-none",
+    "-mcpu=pwr8-altivec-vsx-crypto-direct_move-power8_altivec-power8_vector",
+]
 LANGUAGE = ["-std=c11", "-ffreestanding", "-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Iguests/include"]
 CODE = [
     "-O2",
@@ -59,14 +68,14 @@ def main() -> int:
     """Build or check; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the shipped images instead of writing them")
-    parser.add_argument("--output", type=Path, default=IMAGES, help="folder to write to (default: %(default)s)")
+    parser.add_argument("--output", type=Path, help="folder to write to (default: where the repository has them)")
     arguments = parser.parse_args()
     try:
         check_compiler()
         if arguments.check:
             return check()
         for name in images():
-            image = build(name, arguments.output)
+            image = build(name, arguments.output or home(name))
             print(f"{image}: {image.stat().st_size} bytes")
     except BuildError as error:
         print(f"build_guests: {error}", file=sys.stderr)
@@ -76,7 +85,17 @@ def main() -> int:
 
 def images() -> list[str]:
     """Every image there is to build."""
-    return [*FRONT_ENDS, *PROGRAMS]
+    return [*FRONT_ENDS, *PROGRAMS, *TESTED]
+
+
+def home(name: str) -> Path:
+    """Where the repository has an image."""
+    return TEST_IMAGES if name in TESTED else IMAGES
+
+
+def is_little(name: str) -> bool:
+    """Whether an image is little-endian."""
+    return name.endswith("-little")
 
 
 class BuildError(Exception):
@@ -98,7 +117,7 @@ def check() -> int:
     differing = []
     with tempfile.TemporaryDirectory(prefix="irqvisor-guests-") as folder:
         for name in images():
-            shipped = IMAGES / f"{name}.elf"
+            shipped = home(name) / f"{name}.elf"
             built = build(name, Path(folder))
             same = shipped.is_file() and shipped.read_bytes() == built.read_bytes()
             print(f"{shipped.name}: {'as built' if same else 'DIFFERS from what guests/ builds'}")
@@ -114,7 +133,8 @@ def build(name: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     image = (folder / f"{name}.elf").resolve()
     sources = [part.relative_to(ROOT).as_posix() for part in parts(name)]
-    command = [sys.executable, "-m", "ziglang", "cc", *TARGET, *LANGUAGE, *CODE, f"-ffile-prefix-map={ROOT}=.", *LINK]
+    target = LITTLE_ENDIAN if is_little(name) else BIG_ENDIAN
+    command = [sys.executable, "-m", "ziglang", "cc", *target, *LANGUAGE, *CODE, f"-ffile-prefix-map={ROOT}=.", *LINK]
     environment = dict(os.environ, SOURCE_DATE_EPOCH="0", LC_ALL="C")
     done = subprocess.run([*command, *sources, "-o", str(image)], cwd=ROOT, env=environment, check=False)
     if done.returncode:
@@ -127,8 +147,8 @@ def build(name: str, folder: Path) -> Path:
 def parts(name: str) -> list[Path]:
     """The sources of an image, in the order in which they are linked."""
     guests = ROOT / "guests"
-    if name in PROGRAMS:
-        return [guests / part for part in PROGRAMS[name]]
+    if name in PROGRAMS | TESTED:
+        return [guests / part for part in (PROGRAMS | TESTED)[name]]
     kernel = guests / "kernel"
     return [*sorted(kernel.glob("*.S")), *sorted(kernel.glob("*.c")), guests / "front" / FRONT_ENDS[name]]
 
@@ -150,7 +170,8 @@ def inspect(name: str, image: Path) -> None:
 
 def check_code(name: str, address: int, code: bytes) -> None:
     """Complain about the first instruction that needs the floating-point or the vector unit."""
-    for offset, (word,) in enumerate(struct.iter_unpack(">I", code[: len(code) // 4 * 4])):
+    order = "<I" if is_little(name) else ">I"
+    for offset, (word,) in enumerate(struct.iter_unpack(order, code[: len(code) // 4 * 4])):
         if uses_other_units(word):
             raise BuildError(f"{name}: {word:#010x} at {address + 4 * offset:#x} needs a unit that guests do not have")
 

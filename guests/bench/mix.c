@@ -7,6 +7,7 @@
  *
  * The kernel's start code and vectors are used, and memory from 64 KiB on, of which it needs the first half MiB.
  */
+#include "algorithms.h"
 #include "board.h"
 #include "processor.h"
 #include "types.h"
@@ -82,34 +83,6 @@ NOINLINE static u64 sieve(void)
     return sum << 16 | count;
 }
 
-/* Hoare's quicksort, the shorter side first, so that the stack stays flat. */
-NOINLINE static void quicksort(u32 *low, u32 *high)
-{
-    while (low < high) {
-        u32 pivot = low[(high - low) / 2];
-        u32 *left = low, *right = high;
-
-        while (left <= right) {
-            while (*left < pivot)
-                left++;
-            while (*right > pivot)
-                right--;
-            if (left <= right) {
-                u32 kept = *left;
-                *left++ = *right;
-                *right-- = kept;
-            }
-        }
-        if (right - low < high - left) {
-            quicksort(low, right);
-            low = left;
-        } else {
-            quicksort(left, high);
-            high = right;
-        }
-    }
-}
-
 NOINLINE static u64 sort(void)
 {
     u64 state = 1, sum = 0;
@@ -125,18 +98,8 @@ NOINLINE static u64 sort(void)
 /* CRC-32 (IEEE 802.3) of the sorted numbers' bytes. */
 NOINLINE static u64 crc(void)
 {
-    const u8 *byte = (const u8 *)arena->number;
-    u32 value = 0xFFFFFFFF;
-
-    for (u32 n = 0; n < 256; n++) {
-        u32 c = n;
-        for (int bit = 0; bit < 8; bit++)
-            c = c & 1 ? 0xEDB88320 ^ c >> 1 : c >> 1;
-        arena->crc_of_byte[n] = c;
-    }
-    for (u64 i = 0; i < CRC_BYTES; i++)
-        value = arena->crc_of_byte[(value ^ byte[i]) & 0xFF] ^ value >> 8;
-    return value ^ 0xFFFFFFFF;
+    fill_crc_table(arena->crc_of_byte);
+    return crc_of(arena->crc_of_byte, (const u8 *)arena->number, CRC_BYTES);
 }
 
 /* A ring of nodes in random order, walked again and again; every value is added to the next and kept. */
@@ -170,22 +133,6 @@ NOINLINE static u64 fibonacci(u64 n)
     return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2);
 }
 
-static char *copy_text(char *to, const char *from)
-{
-    while ((*to = *from++))
-        to++;
-    return to;
-}
-
-static int compare_text(const char *a, const char *b)
-{
-    while (*a && *a == *b) {
-        a++;
-        b++;
-    }
-    return *a - *b;
-}
-
 /* Lines of random letters: copied, compared with their copies and with their neighbours. */
 NOINLINE static u64 text(void)
 {
@@ -206,73 +153,17 @@ NOINLINE static u64 text(void)
     return letters << 32 | equal << 16 | ascents;
 }
 
-/* SHA-256 (FIPS 180-4). */
-static const u32 sha_constant[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
-};
-
-static u32 turn(u32 x, int right)
-{
-    return x >> right | x << (32 - right);
-}
-
-NOINLINE static void sha_block(u32 *state, const u32 *block)
-{
-    u32 *w = arena->schedule;
-    u32 a = state[0], b = state[1], c = state[2], d = state[3];
-    u32 e = state[4], f = state[5], g = state[6], h = state[7];
-
-    for (int i = 0; i < 16; i++)
-        w[i] = block[i];
-    for (int i = 16; i < 64; i++) {
-        u32 s0 = turn(w[i - 15], 7) ^ turn(w[i - 15], 18) ^ w[i - 15] >> 3;
-        u32 s1 = turn(w[i - 2], 17) ^ turn(w[i - 2], 19) ^ w[i - 2] >> 10;
-        w[i] = w[i - 16] + s0 + w[i - 7] + s1;
-    }
-    for (int i = 0; i < 64; i++) {
-        u32 s1 = turn(e, 6) ^ turn(e, 11) ^ turn(e, 25);
-        u32 s0 = turn(a, 2) ^ turn(a, 13) ^ turn(a, 22);
-        u32 one = h + s1 + ((e & f) ^ (~e & g)) + sha_constant[i] + w[i];
-        u32 two = s0 + ((a & b) ^ (a & c) ^ (b & c));
-        h = g;
-        g = f;
-        f = e;
-        e = d + one;
-        d = c;
-        c = b;
-        b = a;
-        a = one + two;
-    }
-    state[0] += a;
-    state[1] += b;
-    state[2] += c;
-    state[3] += d;
-    state[4] += e;
-    state[5] += f;
-    state[6] += g;
-    state[7] += h;
-}
-
 /* What ends a message of HASH_BYTES bytes: one bit, zeros, its length in bits. */
 static const u32 sha_padding[16] = { [0] = 0x80000000, [15] = 8 * HASH_BYTES };
 
 /* The first eight bytes of the digest of the first sorted numbers. */
 NOINLINE static u64 hash(void)
 {
-    u32 state[8] = {
-        0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-    };
+    u32 state[8] = SHA_START;
 
     for (u64 at = 0; at < HASH_BYTES / 4; at += 16)
-        sha_block(state, arena->number + at);
-    sha_block(state, sha_padding);
+        sha_block(state, arena->number + at, arena->schedule);
+    sha_block(state, sha_padding, arena->schedule);
     return (u64)state[0] << 32 | state[1];
 }
 
@@ -286,19 +177,7 @@ NOINLINE static u64 big(void)
         arena->factor[i] = upper << 32 | random32(&state);
     }
     for (int n = 0; n < SQUARINGS; n++) {
-        for (u64 i = 0; i < 2 * LIMBS; i++)
-            arena->product[i] = 0;
-        for (u64 i = 0; i < LIMBS; i++) {
-            u64 carry = 0;
-            for (u64 j = 0; j < LIMBS; j++) {
-                unsigned __int128 t = (unsigned __int128)arena->factor[i] * arena->factor[j];
-                t += arena->product[i + j];
-                t += carry;
-                arena->product[i + j] = (u64)t;
-                carry = (u64)(t >> 64);
-            }
-            arena->product[i + LIMBS] = carry;
-        }
+        multiply(arena->product, arena->factor, arena->factor, LIMBS);
         for (u64 i = 0; i < LIMBS; i++)
             arena->factor[i] = arena->product[i + LIMBS / 2];
     }
