@@ -123,9 +123,13 @@ def own(m, a, size):
 
 
 @jit
-def leave_code(m, a, size):
-    """Decode the pages that a store at RAM offset `a` touches anew, elsewhere in the pool: what is there is not ours to
-    drop."""
+def disturb(m, a, size):
+    """Own the pages of a store by somebody else than the running context, and drop the decoded words it overlaps: from
+    a pool of our own; what forks share we leave, and decode these pages anew."""
+    own(m, a, size)
+    if pool_is_shared(m) == 0:
+        forget_code(m, a, size)
+        return
     for page in range(a >> PAGE_SHIFT, ((a + size - 1) >> PAGE_SHIFT) + 1):
         codemap(m, page).entry = i8(codemap(m, page).entry) & ~(CODE_PAGE | LITTLE)
 
@@ -147,13 +151,7 @@ def drop_reservations(m, a, size, but):
 def write_ram(m, a, size, value):
     """A store by a device or a hypervisor, at a RAM offset: loses reservations and drops decoded words. Never while
     `interpret` runs, which remembers the decoded page that it is in."""
-    marks = disturbs(m, a, size)
-    if marks & CLEAN != 0:
-        own(m, a, size)
+    if disturbs(m, a, size) & (CODE_PAGE | CLEAN) != 0:
+        disturb(m, a, size)
     store_sized(m.ram, a, size, value)
     drop_reservations(m, a, size, NOBODY)
-    if marks & CODE_PAGE != 0:
-        if pool_is_shared(m) != 0:
-            leave_code(m, a, size)
-        else:
-            forget_code(m, a, size)
