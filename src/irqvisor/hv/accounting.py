@@ -14,6 +14,12 @@ def charge(m, p, cycles):
 
 
 @jit
+def path(m, p, instructions):
+    """Execute instructions of the hypervisor's own (spec/paths.py)."""
+    charge(m, p, instructions * header(m).hv_cpi)
+
+
+@jit
 def enter(m, p, reason):
     """The hypervisor is entered; the caller charges what the way in costs."""
     pc = pcpu(m, p)
