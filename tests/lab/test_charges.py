@@ -254,7 +254,7 @@ def test_a_delivery_pays_for_one_marking(xen_ppc):
     guest = xen_ppc.guest
     sender, _ = loopback(guest)
     for _ in range(2):
-        guest.evtchn(xen.EVTCHNOP_SEND, "I", sender)
+        xen_ppc.assert_costs(CALL, ["SEND", "DELIVER_EE_OFF"], guest.evtchn, xen.EVTCHNOP_SEND, "I", sender)
         names = {"hcall_rt": 1, "inject": 1}
         xen_ppc.assert_costs(names, ["BLOCK_NOT"], guest.xen, xen.HC_SCHED_OP, xen.SCHEDOP_BLOCK)
         guest.listen()
@@ -342,15 +342,40 @@ ROUND = {"exc_entry": 1, "pic_mmio_read": 1, "host_wakeup": 1, "exc_return": 1, 
 def test_a_whole_round_from_sleep_to_sleep_costs_what_the_table_says(design, names, steps):
     """All that the hypervisor does for one interrupt of a domain that sleeps before and after."""
     scenario = board("asleep", "edge", "odd")
+    assert spent_until_asleep(scenario, design, [1]) == price_of(scenario, {**ROUND, **names}, steps)
+
+
+def test_what_is_queued_beside_another_one_is_charged_for_the_queueing():
+    sources = [{"name": name, "owner": "io", "arrival": MANUAL} for name in "ab"]
+    scenario = small([{"name": "io"}], sources, profile_overrides=PROFILES["odd"], duration_ms=100)
+    names = {**ROUND, "pic_mmio_read": 2, "pic_mmio_write": 6, "hcall_rt": 5}
+    steps = [
+        *("TAKE", "TAKE", "QUEUE", "SEARCH"),
+        *("XIRR", "SEARCH", "UNQUEUE", "SERVE", "LOOK", "SEARCH"),
+        *("EOI", "LOOK", "SEARCH"),  # EE is 0: the other one enters by itself when it is 1
+        *("XIRR", "SEARCH", "UNQUEUE", "SERVE", "LOOK"),
+        *("EOI", "LOOK"),
+        *("CEDE", "RESCHEDULE"),
+    ]
+    assert spent_until_asleep(scenario, "rhype", [1, 2]) == price_of(scenario, names, steps)
+
+
+def spent_until_asleep(scenario, design, irqs):
+    """Cycles of the hypervisor from these interrupts of a sleeping domain until it sleeps again."""
     machine = booted(scenario, design)
     counter = machine.views[Table.PCPU_COUNT][0]
     pcpu = machine.views[Table.PCPU][0]
     assert pcpu.context < 0
     before = int(counter.hypervisor)
-    machine.raise_irq(1)
-    machine.run(cycles=5_000_000)
+    for irq in irqs:
+        machine.raise_irq(irq)
+    machine.run(cycles=20_000_000)
     assert pcpu.context < 0
-    assert int(counter.hypervisor) - before == price(scenarios.resolve_profile(scenario), {**ROUND, **names}, steps)
+    return int(counter.hypervisor) - before
+
+
+def price_of(scenario, names, steps):
+    return price(scenarios.resolve_profile(scenario), names, steps)
 
 
 @pytest.mark.parametrize("name", ["power9-2021", "ppc970-2006"])

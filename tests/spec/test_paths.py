@@ -1,4 +1,7 @@
-"""Path lengths against what they are counted in: guests/bench/paths.c as executed, and what profiles say of `inject`."""
+"""Path lengths against what they are counted in: guests/bench/paths.c as executed, and the profiles' `inject`."""
+
+import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from irqvisor.spec import paths
 from irqvisor.tables import Table
 
 PATH = IMAGES / "paths.elf"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "charges.md"
 COUNTED_ELSEWHERE = {"HDEC", "SOFTIRQ", "DELIVER_EE_OFF", "DELIVER_NOTHING", "DELIVER"}
 MARKING = {"PENDING", "SELECTOR", "UPCALL", "KICK"}
 SUMS = {"RESCHEDULE", "RUN_TIMERS"}
@@ -44,6 +48,13 @@ def test_a_length_is_what_its_function_executes():
     assert executed() == {
         name: value for name, value in LENGTHS.items() if name not in COUNTED_ELSEWHERE | MARKING | SUMS
     }
+
+
+def test_the_page_has_every_length_and_how_it_was_counted():
+    rows = re.findall(r"^\| ([A-Z_]+) \| (\d+) \| ([\w/]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name: int(length) for name, length, _ in rows} == LENGTHS
+    kinds = {"Xen/PPC": COUNTED_ELSEWHERE, "inject": MARKING, "sum": SUMS}
+    assert all(name in kinds.get(kind, LENGTHS.keys() - set.union(*kinds.values())) for name, _, kind in rows)
 
 
 @pytest.mark.parametrize("name", profile.names())

@@ -84,10 +84,11 @@ def priority_of(m, v, entry):
 
 
 @jit
-def charge_search(m, p, v):
-    """Looking for the most favoured takes a while if anything is queued."""
-    if vcpu(m, v).queued != 0:
-        path(m, p, paths.SEARCH)
+def searching(m, v):
+    """Instructions that finding the most favoured of what is queued takes."""
+    if vcpu(m, v).queued == 0:
+        return 0
+    return paths.SEARCH
 
 
 @jit
@@ -187,8 +188,7 @@ def accept(m, p, v):
     and source 0 - nothing was pending after all."""
     w = vcpu(m, v)
     old = w.cppr
-    path(m, p, paths.XIRR)
-    charge_search(m, p, v)
+    path(m, p, paths.XIRR + searching(m, v))
     entry = best(m, v)
     priority = priority_of(m, v, entry)
     while openpic.pending_priority(m, p) > openpic.task_priority(min(priority, old)):
@@ -196,8 +196,8 @@ def accept(m, p, v):
         if irq == NONE:
             break
         if not openpic.is_input(m, irq):
-            charge_search(m, p, v)  # the hypervisor's own: an event check; something may have been queued
-            entry = best(m, v)
+            path(m, p, searching(m, v))
+            entry = best(m, v)  # the hypervisor's own: an event check; something may have been queued
             priority = priority_of(m, v, entry)
             continue
         target = owner(m, irq)
@@ -215,13 +215,13 @@ def accept(m, p, v):
             queue(m, p, target, irq)
     if priority >= old:
         return (old << XIRR_CPPR_SHIFT) | XISR_NONE
-    path(m, p, paths.SERVE)
     if entry != IPI_ENTRY:
-        path(m, p, paths.UNQUEUE)
+        path(m, p, paths.UNQUEUE + paths.SERVE)
         w.soft[entry >> 6] &= ~(sll(1, entry & 63))
         w.queued -= 1
         learn(m, p, v, entry)
     else:
+        path(m, p, paths.SERVE)
         trace.context_count(m, v).learned += 1
     xirr = serve(m, v, entry, old, priority)
     set_cppr(m, p, v, w.cppr)

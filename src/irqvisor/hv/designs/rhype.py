@@ -97,7 +97,7 @@ def on_server_call(m, p, v, cpu, number):
         accounting.path(m, p, paths.RESCHEDULE)
         pcpu(m, p).resched = 1
     else:
-        vpic.charge_search(m, p, v)
+        accounting.path(m, p, vpic.searching(m, v))
         entry = vpic.best(m, v)
         shown = entry if vpic.priority_of(m, v, entry) < w.cppr else vpic.NONE
         cpu.gpr[4] = (w.cppr << papr.XIRR_CPPR_SHIFT) | vpic.xisr(shown)
@@ -115,17 +115,17 @@ def cede(m, p, v, cpu):
         accounting.path(m, p, paths.CEDE_NOT)
         w.prodded = 0
         return
-    vpic.charge_search(m, p, v)
+    work = vpic.searching(m, v)
     w.blocked = 1
     now = pcpu(m, p).now
     due = decrementer_due(m, cpu, now)
     if vpic.deliverable(m, v) or due <= now:
-        accounting.path(m, p, paths.CEDE_NOT)
+        accounting.path(m, p, work + paths.CEDE_NOT)
         w.blocked = 0
         return
-    accounting.path(m, p, paths.CEDE + paths.RESCHEDULE)
+    accounting.path(m, p, work + paths.CEDE + paths.RESCHEDULE)
     scheduler.set_timer(m, v, due, 0)
-    trace.emit(m, trace.Kind.BLOCK, now, p, w.domain, -1, 0, v)
+    trace.emit(m, trace.Kind.BLOCK, pcpu(m, p).now, p, w.domain, -1, 0, v)
     scheduler.unload(m, p)
     pcpu(m, p).resched = 1
 
@@ -151,11 +151,12 @@ def before_entry(m, p):
     if v < 0:
         return
     cpu = context(m, v)
-    vpic.charge_search(m, p, v)
+    work = vpic.searching(m, v)
     if vpic.ask(m, v) and cpu.msr & MSR_EE != 0:
+        accounting.path(m, p, work)
         inject.inject(m, p, cpu, 0)
     else:
-        accounting.path(m, p, paths.LOOK)
+        accounting.path(m, p, work + paths.LOOK)
 
 
 @jit
