@@ -23,7 +23,10 @@ IMAGES = ROOT / "src" / "irqvisor" / "guest" / "images"
 
 ZIGLANG = "0.17.1"
 FRONT_ENDS = {"native": "native.c", "rhype": "rhype.c", "xen-ppc": "xen_ppc.c"}
-PROGRAMS = {"mix": ("kernel/start.S", "kernel/vectors.S", "bench/mix.c")}
+PROGRAMS = {
+    "mix": ("kernel/start.S", "kernel/vectors.S", "bench/mix.c"),
+    "paths": ("kernel/start.S", "kernel/vectors.S", "bench/paths.c"),
+}
 """Images that are no kernel, and their sources."""
 TEST_IMAGES = ROOT / "tests" / "guest" / "images"
 ROUTINES = ("routines/start.S", "routines/routines.c")

@@ -184,3 +184,4 @@ def test_the_plan_says_what_runs_how_much_and_for_how_long():
 def test_charges_are_told_in_nanoseconds():
     charges = lab.charges_ns(lab.profiles.load("power9-2021"))
     assert charges["hcall_rt"] == pytest.approx(509 / 3.2, rel=0.01)
+    assert charges["hv_cycles_per_instruction"] == pytest.approx(2 / 3.2)

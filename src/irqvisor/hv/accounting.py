@@ -13,6 +13,12 @@ def charge(m, p, cycles):
     trace.pcpu_count(m, p).hypervisor += cycles
 
 
+@jit
+def path(m, p, instructions):
+    """Execute instructions of the hypervisor's own (spec/paths.py)."""
+    charge(m, p, instructions * header(m).hv_cpi)
+
+
 @hot
 def enter(m, p, reason):
     """The hypervisor is entered; the caller charges what the way in costs."""

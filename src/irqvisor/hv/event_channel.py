@@ -6,10 +6,12 @@ delivery begins; entering the vCPU is the design's business (`before_entry`).
 
 from irqvisor import trace
 from irqvisor._jit import jit
-from irqvisor.hv import scheduler
+from irqvisor.hv import inject, scheduler
+from irqvisor.hv.accounting import path
 from irqvisor.hv.state import ANY_ENTRY, PortState, domain, pirq, port, vcpu
 from irqvisor.hw.memory import load64, write_ram
 from irqvisor.hw.state import NOBODY, pcpu, source
+from irqvisor.spec import paths
 from irqvisor.spec.bits import ctz, i8, sll, sub
 from irqvisor.spec.xen import (
     EINVAL,
@@ -60,10 +62,13 @@ def upcall_pending(m, v):
 
 
 @jit
-def mark(m, p, v):
-    """S4: set the upcall byte; if it was clear, kick: sample is_running, unblock, IPI if it runs elsewhere."""
+def mark(m, p, v, work):
+    """S4: set the upcall byte; if it was clear, kick: sample is_running, unblock, IPI if it runs elsewhere. `work`: the
+    instructions that it took to get here."""
     if test_and_set(m, vcpu_info(m, v), UPCALL_PENDING_BIT):
+        path(m, p, work + paths.UPCALL)
         return
+    inject.charge_marking(m, p, v, work + paths.UPCALL + paths.KICK)
     w = vcpu(m, v)
     was_running = w.running != 0
     scheduler.wake(m, p, v)
@@ -75,10 +80,12 @@ def mark(m, p, v):
 
 
 @jit
-def select(m, p, v, number):
-    """S3 and S4: the selector bit of the port's word, then the upcall."""
-    if not test_and_set(m, vcpu_info(m, v) + PENDING_SEL, sll(1, number >> 6)):
-        mark(m, p, v)
+def select(m, p, v, number, work):
+    """S3 and S4: the selector bit of the port's word, then the upcall. `work` as in `mark`."""
+    if test_and_set(m, vcpu_info(m, v) + PENDING_SEL, sll(1, number >> 6)):
+        path(m, p, work + paths.SELECTOR)
+    else:
+        mark(m, p, v, work + paths.SELECTOR)
 
 
 @jit
@@ -100,9 +107,12 @@ def wake_pollers(m, p, d):
 def set_pending(m, p, d, number):
     """Make a port of a domain pending, from hypervisor code on pCPU `p`: S1 to S5."""
     if test_and_set(m, word(m, d, EVTCHN_PENDING, number), sll(1, number & 63)):
+        path(m, p, paths.PENDING)
         return
-    if not is_masked(m, d, number):
-        select(m, p, notified(m, d, number), number)
+    if is_masked(m, d, number):
+        path(m, p, paths.PENDING)
+    else:
+        select(m, p, notified(m, d, number), number, paths.PENDING)
     wake_pollers(m, p, d)
 
 
@@ -138,7 +148,7 @@ def unmask(m, p, d, number):
     if old & bit != 0:
         write_ram(m, a, 8, old & ~bit)
         if is_pending(m, d, number):
-            select(m, p, notified(m, d, number), number)
+            select(m, p, notified(m, d, number), number, 0)
     return 0
 
 

@@ -15,7 +15,7 @@ from irqvisor.hv.state import Entry, pirq, vcpu
 from irqvisor.hw import openpic
 from irqvisor.hw.memory import find_region, load32, load64, write_ram
 from irqvisor.hw.state import NEVER, NOBODY, RegionKind, Stop, header, pcpu, region, request
-from irqvisor.spec import xen
+from irqvisor.spec import paths, xen
 from irqvisor.spec.papr import H_FUNCTION, H_PRIVILEGE
 from irqvisor.spec.power_isa import MSR_EE, MSR_PR
 
@@ -95,6 +95,7 @@ def xen_call(m, p, v, cpu):
     if number == xen.HC_PHYSDEV_OP:
         return physdev_op(m, p, v, cpu)
     if number == xen.HC_SET_TIMER_OP:
+        accounting.path(m, p, paths.SET_TIMER)
         scheduler.set_timer(m, v, cycle_of_system_time(m, cpu.gpr[4]), 1)
         cpu.gpr[3] = 0
         return Answer.DONE
@@ -116,6 +117,7 @@ def event_channel_op(m, p, v, cpu):
             return cold(m, p)
         cpu.gpr[3] = -xen.ENOSYS
         return Answer.DONE
+    accounting.path(m, p, paths.SEND if command == xen.EVTCHNOP_SEND else paths.UNMASK)
     a = argument(m, cpu, cpu.gpr[5], 4)
     if a == NOBODY:
         cpu.gpr[3] = -xen.EFAULT
@@ -134,6 +136,7 @@ def sched_op(m, p, v, cpu):
     """sched_op: yield, block, poll; shutdown in the control plane."""
     command = cpu.gpr[4]
     if command == xen.SCHEDOP_YIELD:
+        accounting.path(m, p, paths.YIELD + paths.RESCHEDULE)
         pcpu(m, p).resched = 1
         cpu.gpr[3] = 0
         return Answer.DONE
@@ -157,8 +160,10 @@ def block(m, p, v, cpu):
     w.blocked = 1
     if event_channel.upcall_pending(m, v):
         w.blocked = 0
+        accounting.path(m, p, paths.BLOCK_NOT)
         w.marked = pcpu(m, p).serial  # this call is the one that looks
         return
+    accounting.path(m, p, paths.BLOCK + paths.RESCHEDULE)
     trace.emit(m, trace.Kind.BLOCK, pcpu(m, p).now, p, w.domain, -1, 0, v)
     scheduler.unload(m, p)
     pcpu(m, p).resched = 1
@@ -168,6 +173,7 @@ def block(m, p, v, cpu):
 def poll(m, p, v, cpu):
     """SCHEDOP_poll: sleep until one of the ports is pending, a timeout, or (2008) any port of the domain."""
     w = vcpu(m, v)
+    accounting.path(m, p, paths.POLL)
     a = argument(m, cpu, cpu.gpr[5], 24)
     cpu.gpr[3] = -xen.EFAULT
     if a == NOBODY:
@@ -183,6 +189,7 @@ def poll(m, p, v, cpu):
     w.blocked = 1
     w.polling = 1
     for k in range(count):
+        accounting.path(m, p, paths.POLL_PORT)
         number = load32(m.ram, ports + 4 * k)
         if number >= xen.PORTS_2L:
             cpu.gpr[3] = -xen.EINVAL
@@ -192,8 +199,10 @@ def poll(m, p, v, cpu):
         if w.blocked == 0:
             w.polling = 0
             return Answer.DONE
+    accounting.path(m, p, paths.RESCHEDULE)
     timeout = load64(m.ram, a + 16)
     if timeout != 0:
+        accounting.path(m, p, paths.SET_TIMER)
         scheduler.set_timer(m, v, cycle_of_system_time(m, timeout), 0)
     scheduler.unload(m, p)
     pcpu(m, p).resched = 1
@@ -207,6 +216,7 @@ def physdev_op(m, p, v, cpu):
     if command != xen.PHYSDEVOP_EOI and command != xen.PHYSDEVOP_IRQ_STATUS_QUERY:
         cpu.gpr[3] = -xen.ENOSYS
         return Answer.DONE
+    accounting.path(m, p, paths.PHYSDEV)
     a = argument(m, cpu, cpu.gpr[5], 4 if command == xen.PHYSDEVOP_EOI else 8)
     if a == NOBODY:
         cpu.gpr[3] = -xen.EFAULT
@@ -232,6 +242,7 @@ def end_pirq(m, p, irq):
     r = pirq(m, irq)
     r.in_flight = 0
     openpic.end_of_interrupt(m, r.acked_on)
+    accounting.path(m, p, paths.END_PIRQ)
     accounting.write_pic(m, p)
     if r.source != NOBODY:
         trace.finish(m, r.source, p, pcpu(m, p).now)

@@ -16,6 +16,7 @@ from irqvisor.hw.interpret import interpret
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
 from irqvisor.hw.timer import decrementer_due
+from irqvisor.spec import paths
 from irqvisor.spec.designs import Design
 from irqvisor.spec.papr import IPI_PRIORITY
 from irqvisor.tables import borrow
@@ -61,6 +62,7 @@ def enter_from_idle(m, p):
     if pc.hdec_at <= pc.now:
         accounting.enter(m, p, Entry.HDEC)
         accounting.charge(m, p, header(m).exc_entry)
+        accounting.path(m, p, paths.RUN_TIMERS)
         scheduler.run_timers(m, p)
         pc.hdec_at = scheduler.next_timer(m, p)
         leave(m, p)
@@ -119,6 +121,7 @@ def take_hdec(m, p):
     """The hypervisor decrementer: timers, time slices, and what the design does with the moment."""
     accounting.enter(m, p, Entry.HDEC)
     accounting.charge(m, p, header(m).exc_entry)
+    accounting.path(m, p, paths.HDEC + paths.RUN_TIMERS)
     scheduler.run_timers(m, p)
     scheduler.tick(m, p)
     dispatch.on_hdec(m, p)

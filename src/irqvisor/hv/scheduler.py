@@ -7,11 +7,12 @@ that follow.
 
 from irqvisor import trace
 from irqvisor._jit import hot, jit
-from irqvisor.hv.accounting import charge
+from irqvisor.hv.accounting import charge, path
 from irqvisor.hv.state import domain, vcpu
 from irqvisor.hw import timeline
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, context, header, pcpu
 from irqvisor.hw.timer import count_down, timebase
+from irqvisor.spec import paths
 
 KICK_PRIORITY = 1
 
@@ -131,6 +132,7 @@ def run_timers(m, p):
         w = vcpu(m, v)
         if w.pcpu == p and w.timer <= now:
             w.timer = NEVER
+            path(m, p, paths.EXPIRE)
             if w.timer_ticks != 0:
                 count_down(m, context(m, v), timebase(m, now) - 1)
             wake(m, p, v)
@@ -142,6 +144,7 @@ def tick(m, p):
     pc = pcpu(m, p)
     pc.hdec_at = min(pc.now + header(m).hdec_period, next_timer(m, p))
     if pc.now >= pc.slice_end:
+        path(m, p, paths.RESCHEDULE)
         pc.resched = 1
 
 

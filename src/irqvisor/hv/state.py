@@ -46,6 +46,7 @@ VCPU = np.dtype(
         ("mfrr", "i8"),  # virtual PIC: IPI request priority, 0xFF none
         ("ipis", "i8"),  # virtual PIC: IPIs in service
         ("priority", "i8"),  # scheduler: 1 = woken, runs before its equals
+        ("owed", "i8"),  # 1: an event was marked for it, and no delivery has paid for that yet
         ("marked", "i8"),  # serial of the hypervisor entry meant to deliver what was marked; another one is luck
     ],
     align=True,

@@ -8,11 +8,12 @@ would hold the line up and the guest would enter 0x500 for ever.
 
 from irqvisor import trace
 from irqvisor._jit import hot, jit
-from irqvisor.hv import scheduler
-from irqvisor.hv.accounting import read_pic, write_pic
+from irqvisor.hv import inject, scheduler
+from irqvisor.hv.accounting import path, read_pic, write_pic
 from irqvisor.hv.state import domain, pirq, vcpu
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NOBODY, context, pcpu, source
+from irqvisor.spec import paths
 from irqvisor.spec.bits import ctz, sll, sub
 from irqvisor.spec.papr import (
     PRIORITY_NONE,
@@ -38,7 +39,10 @@ def queue(m, p, v, irq):
     if w.soft[word] & bit == 0:
         w.soft[word] |= bit
         w.queued += 1
+        inject.charge_marking(m, p, v, paths.QUEUE)
         trace.emit(m, trace.Kind.QUEUE, pcpu(m, p).now, p, w.domain, pirq(m, irq).source, 0, irq)
+    else:
+        path(m, p, paths.QUEUE)
     if w.running != 0:
         if w.pcpu != p:
             scheduler.kick(m, p, w.pcpu)
@@ -77,6 +81,14 @@ def priority_of(m, v, entry):
     if entry == IPI_ENTRY:
         return vcpu(m, v).mfrr
     return pirq(m, entry).priority
+
+
+@jit
+def searching(m, v):
+    """Instructions that finding the most favoured of what is queued takes."""
+    if vcpu(m, v).queued == 0:
+        return 0
+    return paths.SEARCH
 
 
 @hot
@@ -143,11 +155,13 @@ def take_from_controller(m, p):
     """Acknowledge at the controller and end it there at once, a level line masked first. Returns the input, NONE if
     spurious, or an index at or above the number of inputs for the hypervisor's own interrupts."""
     read_pic(m, p)
+    path(m, p, paths.TAKE)
     irq = openpic.acknowledge_source(m, p)
     if irq < 0:
         return NONE
     if openpic.is_input(m, irq) and pirq(m, irq).level != 0:
         openpic.mask(m, irq)
+        path(m, p, paths.MASK_LEVEL)
         write_pic(m, p)
         v = owner(m, irq)
         if v >= 0:
@@ -174,6 +188,7 @@ def accept(m, p, v):
     and source 0 - nothing was pending after all."""
     w = vcpu(m, v)
     old = w.cppr
+    path(m, p, paths.XIRR + searching(m, v))
     entry = best(m, v)
     priority = priority_of(m, v, entry)
     while openpic.pending_priority(m, p) > openpic.task_priority(min(priority, old)):
@@ -181,11 +196,13 @@ def accept(m, p, v):
         if irq == NONE:
             break
         if not openpic.is_input(m, irq):
+            path(m, p, searching(m, v))
             entry = best(m, v)  # the hypervisor's own: an event check; something may have been queued
             priority = priority_of(m, v, entry)
             continue
         target = owner(m, irq)
         if target == v:
+            path(m, p, paths.SERVE)
             learn(m, p, v, irq)
             xirr = serve(m, v, irq, old, pirq(m, irq).priority)
             set_cppr(m, p, v, w.cppr)
@@ -199,10 +216,12 @@ def accept(m, p, v):
     if priority >= old:
         return (old << XIRR_CPPR_SHIFT) | XISR_NONE
     if entry != IPI_ENTRY:
+        path(m, p, paths.UNQUEUE + paths.SERVE)
         w.soft[entry >> 6] &= ~(sll(1, entry & 63))
         w.queued -= 1
         learn(m, p, v, entry)
     else:
+        path(m, p, paths.SERVE)
         trace.context_count(m, v).learned += 1
     xirr = serve(m, v, entry, old, priority)
     set_cppr(m, p, v, w.cppr)
@@ -222,6 +241,7 @@ def end(m, p, v, xirr):
     """H_EOI: the named interrupt leaves service and the CPPR in the top byte comes back. False if it is not in
     service: nothing changes."""
     w = vcpu(m, v)
+    path(m, p, paths.EOI)
     if xirr & XISR_MASK == XISR_IPI:
         if w.ipis == 0:
             return False
@@ -246,6 +266,7 @@ def finish(m, p, w, irq):
     if w.level[irq >> 6] & bit != 0:
         w.level[irq >> 6] &= ~bit
         openpic.unmask(m, irq)
+        path(m, p, paths.UNMASK_LEVEL)
         write_pic(m, p)
 
 
@@ -253,6 +274,7 @@ def finish(m, p, w, irq):
 def poll(m, p):
     """HDEC: a guest may hold everything off, so look without it: nothing is held off while the controller is asked
     until it has nothing, and all that belongs to guests is queued, the running vCPU's too."""
+    path(m, p, paths.POLL_CONTROLLER)
     openpic.set_task_priority(m, p, openpic.task_priority(PRIORITY_NONE))
     write_pic(m, p)
     drain(m, p)

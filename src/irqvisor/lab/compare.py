@@ -248,8 +248,10 @@ def played(scenario: Scenario) -> str | None:
 
 
 def charges_ns(profile: profiles.Profile) -> dict[str, float]:
-    """What each elementary step costs, in nanoseconds."""
-    return {name: profile.cycles(name) * 1e9 / profile.clock_hz for name in profiles.CHARGES}
+    """What each elementary step costs, and an instruction of the hypervisor, in nanoseconds."""
+    cycles = {name: profile.cycles(name) for name in profiles.CHARGES}
+    cycles["hv_cycles_per_instruction"] = profile.hv_cycles_per_instruction
+    return {name: count * 1e9 / profile.clock_hz for name, count in cycles.items()}
 
 
 def plan(scenario: Scenario, designs: Sequence[str] | None, *, workers: int = WORKERS, compiled: bool = True) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irqvisor.lab.text import count, listing, percent, plural, us
+from irqvisor.spec import paths
 
 Row = Mapping[str, Any]
 """One design's numbers: what `runner.run` returns."""
@@ -46,8 +47,9 @@ MECHANISMS = {
 
 
 FOREIGN_CHARGES = ("exc_entry", "hcall_rt", "pic_mmio_read", "pic_mmio_write", "exc_return")
+FOREIGN_PATH = paths.XIRR + paths.TAKE + paths.LOOK
 """What a foreign interrupt costs the domain that it entered, besides the hypervisor's queueing: the exception, H_XIRR,
-the PIC's acknowledge and EOI inside it, and the return."""
+the PIC's acknowledge and EOI inside it, and the return; and instructions of the hypervisor."""
 
 
 def reasons(
@@ -58,7 +60,8 @@ def reasons(
     Args:
         rows: the designs' results, in table order; skipped ones are left out of every sentence.
         scenario: what to type to run this again, for hints.
-        charges_ns: the profile's charges in nanoseconds; without them no sentence gives a price.
+        charges_ns: the profile's charges, and an instruction of the hypervisor, in nanoseconds; without them no
+            sentence gives a price.
     """
     ran = [row for row in rows if not row["skipped"]]
     if not ran:
@@ -195,6 +198,7 @@ def foreign(rows: Sequence[Row], charges_ns: Mapping[str, float] | None = None) 
     price = ""
     if charges_ns is not None:
         cost = sum(charges_ns[name] for name in FOREIGN_CHARGES)
+        cost += FOREIGN_PATH * charges_ns["hv_cycles_per_instruction"]
         price = f", about {us(cost)} us each on this profile"
     return [
         f"Under {row['design']}, {plural(row['foreign'], 'interrupt')} ({percent(row['foreign'], row['raised'])} of "

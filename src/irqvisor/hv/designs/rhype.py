@@ -26,7 +26,7 @@ from irqvisor.hw import openpic
 from irqvisor.hw.exceptions import Model
 from irqvisor.hw.state import NOBODY, context, header, pcpu, source
 from irqvisor.hw.timer import decrementer_due
-from irqvisor.spec import papr
+from irqvisor.spec import papr, paths
 from irqvisor.spec.bits import sll
 from irqvisor.spec.power_isa import HID4_LPES0, LPCR_LPES0, MSR_EE
 
@@ -65,6 +65,7 @@ def on_hcall(m, p, v, cpu):
         cpu.gpr[3] = papr.H_SUCCESS if vpic.end(m, p, v, cpu.gpr[4]) else papr.H_PARAMETER
         return hcall.Answer.DONE
     if number == papr.H_CPPR:
+        accounting.path(m, p, paths.CPPR)
         vpic.set_cppr(m, p, v, cpu.gpr[4] & 0xFF)
         cpu.gpr[3] = papr.H_SUCCESS
         return hcall.Answer.DONE
@@ -85,6 +86,7 @@ def on_server_call(m, p, v, cpu, number):
     everybody = number == papr.H_CONFER and server == -1
     cpu.gpr[3] = papr.H_SUCCESS
     w = vcpu(m, v)
+    accounting.path(m, p, paths.SERVER)
     if server != 0 and not everybody:
         cpu.gpr[3] = papr.H_PARAMETER
     elif number == papr.H_IPI:
@@ -92,8 +94,10 @@ def on_server_call(m, p, v, cpu, number):
     elif number == papr.H_PROD:
         w.prodded = 1
     elif number == papr.H_CONFER:
+        accounting.path(m, p, paths.RESCHEDULE)
         pcpu(m, p).resched = 1
     else:
+        accounting.path(m, p, vpic.searching(m, v))
         entry = vpic.best(m, v)
         shown = entry if vpic.priority_of(m, v, entry) < w.cppr else vpic.NONE
         cpu.gpr[4] = (w.cppr << papr.XIRR_CPPR_SHIFT) | vpic.xisr(shown)
@@ -108,16 +112,20 @@ def cede(m, p, v, cpu):
     cpu.msr |= MSR_EE
     w = vcpu(m, v)
     if w.prodded != 0:
+        accounting.path(m, p, paths.CEDE_NOT)
         w.prodded = 0
         return
+    work = vpic.searching(m, v)
     w.blocked = 1
     now = pcpu(m, p).now
     due = decrementer_due(m, cpu, now)
     if vpic.deliverable(m, v) or due <= now:
+        accounting.path(m, p, work + paths.CEDE_NOT)
         w.blocked = 0
         return
+    accounting.path(m, p, work + paths.CEDE + paths.RESCHEDULE)
     scheduler.set_timer(m, v, due, 0)
-    trace.emit(m, trace.Kind.BLOCK, now, p, w.domain, -1, 0, v)
+    trace.emit(m, trace.Kind.BLOCK, pcpu(m, p).now, p, w.domain, -1, 0, v)
     scheduler.unload(m, p)
     pcpu(m, p).resched = 1
 
@@ -143,8 +151,12 @@ def before_entry(m, p):
     if v < 0:
         return
     cpu = context(m, v)
+    work = vpic.searching(m, v)
     if vpic.ask(m, v) and cpu.msr & MSR_EE != 0:
+        accounting.path(m, p, work)
         inject.inject(m, p, cpu, 0)
+    else:
+        accounting.path(m, p, work + paths.LOOK)
 
 
 @jit

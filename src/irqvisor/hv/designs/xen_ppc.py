@@ -24,7 +24,7 @@ from irqvisor.hw import openpic
 from irqvisor.hw.exceptions import Model
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NOBODY, context, header, pcpu, source
-from irqvisor.spec import papr, xen
+from irqvisor.spec import papr, paths, xen
 from irqvisor.spec.power_isa import MSR_EE, MSR_RI
 
 DEVICE_PRIORITY = 8
@@ -57,6 +57,7 @@ def take(m, p):
     pc = pcpu(m, p)
     accounting.read_pic(m, p)
     irq = openpic.acknowledge_source(m, p)
+    accounting.path(m, p, paths.EXTERNAL if openpic.is_input(m, irq) else paths.EVENT_CHECK)
     if irq < 0:
         return
     if not openpic.is_input(m, irq):
@@ -116,7 +117,11 @@ def before_entry(m, p):
     if v < 0:
         return
     cpu = context(m, v)
-    if cpu.msr & MSR_EE == 0 or not event_channel.upcall_pending(m, v):
+    if cpu.msr & MSR_EE == 0:
+        accounting.path(m, p, paths.DELIVER_EE_OFF)
+        return
+    if not event_channel.upcall_pending(m, v):
+        accounting.path(m, p, paths.DELIVER_NOTHING)
         return
     if cpu.msr & MSR_RI == 0:
         unrecoverable(m, p, v)
