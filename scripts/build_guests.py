@@ -23,12 +23,25 @@ IMAGES = ROOT / "src" / "irqvisor" / "guest" / "images"
 
 ZIGLANG = "0.17.1"
 FRONT_ENDS = {"native": "native.c", "rhype": "rhype.c", "xen-ppc": "xen_ppc.c"}
-PROGRAMS = {"mix": ("kernel/start.S", "kernel/vectors.S", "bench/mix.c")}
+BENCH = ("bench/vectors.S", "kernel/start.S", "bench/bench.c")
+PROGRAMS = {
+    "mix": (*BENCH, "bench/mix.c"),
+    "self-interrupt": (*BENCH, "bench/self_interrupt.c", "bench/self_interrupt_path.S"),
+}
 """Images that are no kernel, and their sources."""
 LARGEST_FILE = 40 * 1024
 
 TARGET = ["-target", "powerpc64-freestanding-none", "-mcpu=970", "-mno-altivec"]
-LANGUAGE = ["-std=c11", "-ffreestanding", "-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Iguests/include"]
+LANGUAGE = [
+    "-std=c11",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Iguests/include",
+    "-Iguests/bench",
+]
 CODE = [
     "-O2",
     # Small code has no padding to execute. Not plain -Os: the zig driver strips symbols then.
