@@ -286,7 +286,7 @@ class Unicorn:
 
     def refuses(self, guest: Guest) -> str:
         """Everything with an interrupt in it."""
-        return "has no interrupts on PowerPC: neither SRR0 and SRR1 nor rfid" if guest is SELF_INTERRUPT else ""
+        return "takes no interrupts on PowerPC" if guest is SELF_INTERRUPT else ""
 
     def run(self, program: Program) -> Sample:
         """In this thread."""
