@@ -71,9 +71,10 @@ types: $(VENV)/.dev  ## mypy, strict on what people call
 layers: $(VENV)/.dev  ## import contracts
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.dev  ## speed: instructions, deliveries, whole scenarios
+bench: $(VENV)/.dev  ## speed: instructions, deliveries, whole scenarios, other emulators (ARGS=...: some of benchmarks/)
 	@$(PY) -m pytest benchmarks -q -o addopts="--strict-markers --import-mode=importlib" --benchmark-only \
 		--benchmark-group-by=group --benchmark-sort=name --benchmark-columns=min,median,stddev,rounds $(ARGS)
+	@$(if $(ARGS),,$(BIN)/irqvisor bench)
 
 guests: $(VENV)/.guests  ## build the guest images from guests/
 	@$(PY) scripts/build_guests.py

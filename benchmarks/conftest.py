@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ import pytest
 
 from irqvisor import paravirt
 from irqvisor.hv.state import Exit
+from irqvisor.lab.bench.figures import Figure, quantity
 from irqvisor.lab.scenario import Scenario
 from irqvisor.machine import Machine
 from irqvisor.tables import Table
@@ -40,38 +40,6 @@ class Seconds(NamedTuple):
     def per(self, count: float) -> "Seconds":
         """The time of each of so many."""
         return Seconds(self.wall / count, self.cpu / count, self.result)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A row of the table. The aim is `at_most` or `at_least`, in the unit of `wall` and `cpu`; None: none."""
-
-    name: str
-    wall: float
-    cpu: float | None
-    unit: str
-    at_most: float | None = None
-    at_least: float | None = None
-
-    def holds(self, value: float) -> bool:
-        """Whether a value meets the aim."""
-        return (self.at_most is None or value <= self.at_most) and (self.at_least is None or value >= self.at_least)
-
-    @property
-    def aim(self) -> str:
-        """The aim, for people."""
-        if self.at_most is not None:
-            return f"<= {self.at_most:g} {self.unit}"
-        return f">= {self.at_least:g} {self.unit}" if self.at_least is not None else ""
-
-    @property
-    def verdict(self) -> str:
-        """Whether it was met; on a busy machine perhaps in CPU time only."""
-        if not self.aim:
-            return ""
-        if self.holds(self.wall):
-            return "yes"
-        return "in CPU time" if self.cpu is not None and self.holds(self.cpu) else "no"
 
 
 FIGURES = pytest.StashKey[list[Figure]]()
@@ -98,13 +66,6 @@ def pytest_terminal_summary(
     yield
     if config.stash[FIGURES]:
         show(terminalreporter, config.stash[FIGURES])
-
-
-def quantity(value: float | None, unit: str) -> str:
-    """A measured value: three digits, or all before the point."""
-    if value is None:
-        return ""
-    return f"{value:,.3g} {unit}".rstrip() if value < 1000 else f"{value:,.0f} {unit}".rstrip()
 
 
 def show(terminalreporter: pytest.TerminalReporter, figures: list[Figure]) -> None:

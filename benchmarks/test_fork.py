@@ -3,40 +3,15 @@
 import numpy as np
 import pytest
 
-from irqvisor.hw.state import Phase
-from irqvisor.lab.scenario import Scenario
+from irqvisor.lab.bench import own
 from irqvisor.machine import Machine
 
 pytestmark = pytest.mark.benchmark(group="scenario")
 
 FORKS = 1000
-AIM_1_MIB_US = 100
-AIM_TWO_DOMAINS_US = 20
 AIM_STATE_KIB = 64
 FILLED_MIB = 16
 """What a large machine has in its memory beside the kernel, so that sharing matters."""
-
-
-def machine(design, *domains):
-    """A running machine with one pCPU; every domain has a source."""
-    names = [domain["name"] for domain in domains]
-    found = Machine.from_scenario(
-        Scenario.model_validate(
-            {
-                "name": "fork",
-                "duration_ms": 10,
-                "domains": list(domains),
-                "sources": [
-                    {"name": f"{name}-source", "owner": name, "arrival": {"kind": "periodic", "period_us": 50}}
-                    for name in names
-                ],
-            }
-        ),
-        design=design,
-    )
-    found.run(until=Phase.RUN)
-    found.run(cycles=1_000_000)
-    return found
 
 
 def fork(original):
@@ -47,29 +22,29 @@ def fork(original):
 
 
 def test_fork_of_a_1_mib_machine(benchmark, fastest, figure):
-    original = machine("xen-ppc", {"name": "io", "ram_kib": 1024})
+    original = own.one_mib()
     taken = fastest(fork, lambda: original, rounds=5)
     assert taken.result.digest() == original.digest()
     each = taken.per(FORKS)
     benchmark.extra_info["us_per_fork"] = 1e6 * each.wall
-    figure("fork of a 1 MiB machine", 1e6 * each.wall, 1e6 * each.cpu, "us", at_most=AIM_1_MIB_US)
+    figure("fork of a 1 MiB machine", 1e6 * each.wall, 1e6 * each.cpu, "us", at_most=own.AIM_1_MIB_US)
 
 
 def test_fork_of_the_exploration_machine(benchmark, fastest, figure):
     """Two domains of 64 KiB that share a pCPU."""
-    original = machine("xen-ppc", {"name": "io", "ram_kib": 64}, {"name": "calc", "ram_kib": 64, "compute": True})
+    original = own.two_domains()
     taken = fastest(fork, lambda: original, rounds=10)
     assert taken.result.digest() == original.digest()
     each = taken.per(FORKS)
     state_kib = original.state.nbytes / 1024
     benchmark.extra_info.update(us_per_fork=1e6 * each.wall, state_kib=state_kib)
-    figure("fork of the two-domain machine", 1e6 * each.wall, 1e6 * each.cpu, "us", at_most=AIM_TWO_DOMAINS_US)
+    figure("fork of the two-domain machine", 1e6 * each.wall, 1e6 * each.cpu, "us", at_most=own.AIM_TWO_DOMAINS_US)
     figure("its state without RAM", state_kib, None, "KiB", at_most=AIM_STATE_KIB)
 
 
 def large(mib):
     """A machine of that many MiB, some of which are filled, and what it writes after a few forks."""
-    original = machine("xen-ppc", {"name": "io", "ram_kib": mib << 10})
+    original = own.fork_machine({"name": "io", "ram_kib": mib << 10})
     filled = FILLED_MIB << 20
     original.memory[filled : 2 * filled] = np.random.default_rng(1).bytes(filled)
     for _ in range(2):

@@ -23,8 +23,10 @@ IMAGES = ROOT / "src" / "irqvisor" / "guest" / "images"
 
 ZIGLANG = "0.17.1"
 FRONT_ENDS = {"native": "native.c", "rhype": "rhype.c", "xen-ppc": "xen_ppc.c"}
+BENCH = ("bench/vectors.S", "kernel/start.S", "bench/bench.c")
 PROGRAMS = {
-    "mix": ("kernel/start.S", "kernel/vectors.S", "bench/mix.c"),
+    "mix": (*BENCH, "bench/mix.c"),
+    "self-interrupt": (*BENCH, "bench/self_interrupt.c", "bench/self_interrupt_path.S"),
     "paths": ("kernel/start.S", "kernel/vectors.S", "bench/paths.c"),
 }
 """Images that are no kernel, and their sources."""
@@ -40,7 +42,16 @@ LITTLE_ENDIAN = [
     "powerpc64le-freestanding-none",
     "-mcpu=pwr8-altivec-vsx-crypto-direct_move-power8_altivec-power8_vector",
 ]
-LANGUAGE = ["-std=c11", "-ffreestanding", "-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Iguests/include"]
+LANGUAGE = [
+    "-std=c11",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Iguests/include",
+    "-Iguests/bench",
+]
 CODE = [
     "-O2",
     # Small code has no padding to execute. Not plain -Os: the zig driver strips symbols then.

@@ -40,6 +40,8 @@ class Status(IntEnum):
 
 
 DEFAULT_SCENARIO = "disk-and-net"
+MOST_WORK = 1000
+"""`bench --size`: beyond this a round takes longer than anybody waits."""
 
 app = typer.Typer(
     name="irqvisor",
@@ -351,6 +353,45 @@ def check_cpu(model: str | None) -> None:
 
     if model is not None and model not in MODELS:
         raise UsageError("--cpu", f'unknown processor model "{model}"', hint=did_you_mean(model, MODELS))
+
+
+@app.command()
+def bench(
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Only this peer; repeat for more: qemu, qemu-counting, unicorn, unicorn-counting."
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often everybody runs; the fastest counts.")] = 5,
+    size: Annotated[float, typer.Option(metavar="X", help="X times the usual work a round.")] = 1.0,
+    compile_too: Annotated[bool, typer.Option("--compile", help="Compile everything once more, and time it.")] = False,
+    as_json: Json = False,
+) -> int:
+    """How fast irqvisor is, side by side with the emulators that are installed."""
+    from irqvisor.lab.bench import measure, own, runners, table
+
+    if not 0 < size <= MOST_WORK:
+        raise UsageError("--size", f"found {size:g}", f"more than 0, at most {MOST_WORK}")
+    chosen = runners.choose(peer)
+    absent = {runner.name: runner.missing() for runner in chosen if runner.missing()}
+    if peer and absent:
+        say("\n".join(f"{name}: {why}" for name, why in absent.items()))
+        return Status.SKIPPED
+    compile_first(quiet=as_json)
+    with progress_bar("measuring", quiet=as_json) as (progress, _):
+        found = measure.measure(
+            chosen,
+            rounds=rounds,
+            size=size,
+            own_steps=own.steps(compile_too=compile_too),
+            on_progress=progress,
+        )
+    if as_json:
+        out_json(found.to_dict())
+    else:
+        show(table.report(found))
+    return found.exit_status
 
 
 # -------------------------------------------------------------------------------------------------------- what there is

@@ -16,6 +16,8 @@ The hierarchy, with the exit status of the command line (2: your input, 4: a run
     ├── SnapshotError     2   a saved machine of another version, truncated, or something else altogether
     ├── GuestFault        4   a guest did something that its machine cannot continue from
     ├── TraceError        4   an event log that contradicts itself
+    ├── RunnerError       4   a benchmark that did not get to its end
+    │   └── WrongResult   1   ... because its guest found a wrong result
     └── InvariantError    4   a defect of irqvisor itself: please report it, with the snapshot
 
 A confusing error message is a bug, even if the user was wrong.
@@ -128,6 +130,18 @@ class TraceError(IrqvisorError):
     """An event log that contradicts itself: an event earlier than the one before, a journey without a beginning."""
 
     exit_status = 4
+
+
+class RunnerError(IrqvisorError):
+    """A benchmark that did not get to its end: a guest that never ended, an emulator or a process that failed."""
+
+    exit_status = 4
+
+
+class WrongResult(RunnerError):  # noqa: N818  as GuestFault
+    """A benchmark whose guest found a wrong result."""
+
+    exit_status = 1
 
 
 class InvariantError(IrqvisorError):

@@ -12,6 +12,7 @@ from irqvisor.errors import (
     IrqvisorError,
     ProfileError,
     RecordingError,
+    RunnerError,
     ScenarioError,
     SnapshotError,
     TraceError,
@@ -41,7 +42,7 @@ def test_bad_input_exits_with_2(kind):
     assert kind.exit_status == 2
 
 
-@pytest.mark.parametrize("kind", [GuestFault, TraceError, InvariantError])
+@pytest.mark.parametrize("kind", [GuestFault, TraceError, RunnerError, InvariantError])
 def test_a_run_that_ended_before_its_answer_exits_with_4(kind):
     assert issubclass(kind, IrqvisorError)
     assert kind.exit_status == 4

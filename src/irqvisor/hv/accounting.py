@@ -1,7 +1,7 @@
 """Cycles that the hypervisor spends, charged once each (docs/reference/charges.md)."""
 
 from irqvisor import trace
-from irqvisor._jit import hot
+from irqvisor._jit import hot, jit
 from irqvisor.hv.state import Entry
 from irqvisor.hw.state import header, pcpu
 
