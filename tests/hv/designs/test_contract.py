@@ -59,6 +59,17 @@ def work(owner, arrival, trigger, pcpus, count):
 CASES = list(itertools.product(OWNERS, ARRIVALS, ("edge", "level"), ((1, 1), (1, 3), (2, 3))))
 
 
+def preempted_in_its_handler(log, rescue):
+    """Whether the owner lost its pCPU in the handler that it returned from last: what is marked then, after its last
+    look at upcall_pending, waits for the next look. The hole that xen-ppc leaves open (guests/front/xen_ppc.c)."""
+    domain = log["source"][rescue] % 2
+    own = log["domain"][:rescue] == domain
+    returned = np.flatnonzero(own & (log["kind"][:rescue] == Kind.RETURN))[-1]
+    entered = np.flatnonzero(own[:returned] & (log["kind"][:returned] == Kind.VECTOR))[-1]
+    handler = log[entered:returned]
+    return bool(np.any((handler["kind"] == Kind.SWITCH) & (handler["domain"] != domain)))
+
+
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize(
     ("owner", "arrival", "trigger", "size"), CASES, ids=["-".join(map(str, case[:3])) + str(case[3]) for case in CASES]
@@ -68,8 +79,10 @@ def test_every_item_is_consumed_once_in_order_by_its_owner(design, owner, arriva
     result, log = logged(work(owner, arrival, trigger, pcpus, count), design)
     assert (result["lost"], result["pending"], result["violations"], result["faults"]) == (0, 0, [], [])
     assert result["raised"] > 0
-    if (design, owner) != ("xen-ppc", "holding"):  # its guest may be interrupted between enabling and looking again
+    if design != "xen-ppc":
         assert result["rescued"] == 0
+    elif owner != "holding":  # its guest may be interrupted between enabling and looking again
+        assert all(preempted_in_its_handler(log, at) for at in np.flatnonzero(log["kind"] == Kind.RESCUE))
     for s, source in enumerate(result["sources"]):
         assert source["raised"] == source["serviced"] + source["coalesced"] + source["dropped"]
         consumed = kinds(log, Kind.SERVICE, source=s)
