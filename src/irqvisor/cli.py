@@ -402,10 +402,12 @@ def designs(as_json: Json = False) -> int:
 
     found = runner.designs()
     if as_json:
-        out_json({"header": head(), "designs": [info._asdict() for info in found]})
+        out_json({"header": head(), "designs": [info.to_dict() for info in found]})
     else:
         rows = [(info.name, info.title + ("" if info.available else f" ({info.reason})")) for info in found]
-        show(view.words(("design", "who takes the interrupt, and how the guest learns of it"), rows))
+        show(
+            view.words(("design", "who takes the interrupt, and how the guest learns of it"), rows), view.options(found)
+        )
     return Status.HELD
 
 

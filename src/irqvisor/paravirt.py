@@ -109,6 +109,7 @@ class Config:
     """A machine, complete."""
 
     design: Design
+    options: int  # bits of its options (spec/designs.py)
     model: Model
     isa: int
     costs: Costs
@@ -234,7 +235,7 @@ REGIONS = 4
 def _header(machine: Machine, config: Config, n_pirq: int) -> None:
     h = machine.header
     costs = config.costs
-    h.design, h.n_pcpu, h.n_pirq = int(config.design), config.pcpus, n_pirq
+    h.design, h.options, h.n_pcpu, h.n_pirq = int(config.design), config.options, config.pcpus, n_pirq
     h.n_context = h.n_domain = h.unready = len(config.domains)
     h.n_source = len(config.sources)
     h.clock_hz, h.tb_num, h.tb_den, h.cpi, h.hv_cpi = (

@@ -12,6 +12,7 @@ def row(design: str, **changes: Any) -> dict[str, Any]:
     numbers: dict[str, Any] = {
         "design": design,
         "cpu": "970",
+        "options": {},
         "raised": 1000,
         "serviced": 900,
         "coalesced": 100,

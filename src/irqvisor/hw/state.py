@@ -17,6 +17,7 @@ HEADER = np.dtype(
     [
         # What was chosen once, when the machine was made
         ("design", "i8"),  # number of the delivery design, see hv/dispatch.py; the hardware never reads it
+        ("options", "i8"),  # bits of the design's options, see spec/designs.py; nor this
         ("n_pcpu", "i8"),
         ("n_context", "i8"),  # contexts = vCPUs
         ("n_domain", "i8"),

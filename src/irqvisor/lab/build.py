@@ -13,7 +13,7 @@ from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.profile import Profile
 from irqvisor.lab.scenario import Scenario
 from irqvisor.machine import Labels, Machine
-from irqvisor.spec.designs import NUMBERS, Design
+from irqvisor.spec.designs import BY_NAME, NUMBERS, Design
 
 IMAGES = Path(paravirt.__file__).parent / "guest" / "images"
 MODELS = {"970": Model.PPC970, "power8": Model.POWER8}
@@ -39,15 +39,18 @@ def config(scenario: Scenario, design: str, *, cpu: str | None = None, isa: str 
     if isa is not None and isa not in LEVELS:
         raise UsageError(f"isa={isa!r}", "no such architecture level", f"one of {', '.join(LEVELS)}")
     number = NUMBERS[design]
+    model = processor(scenario, design, cpu)
+    if model not in BY_NAME[design].cpus:
+        raise UsageError(f"cpu={model!r}", f"{design} needs {needed(design)}", hint=BY_NAME[design].needs)
     profile = scenarios.resolve_profile(scenario)
     costs = costs_of(profile)
-    model = cpu or scenario.cpu
     in_cycles = Cycles(profile.clock_hz)
     slice_cycles = in_cycles(scenario.scheduler.slice_us * 1e3)
     labels = Labels(design=design, cpu=model, sources=[s.name for s in scenario.sources])
     domains = _kernels(scenario, labels) if number == Design.NATIVE else _domains(scenario, design, labels)
     return paravirt.Config(
         design=number,
+        options=BY_NAME[design].bits(scenario.options.get(design, {})),
         model=MODELS[model],
         isa=LEVEL_OF[MODELS[model]] if isa is None else LEVELS[isa],
         costs=costs,
@@ -63,6 +66,19 @@ def config(scenario: Scenario, design: str, *, cpu: str | None = None, isa: str 
         drain=in_cycles(scenario.drain_ns),
         labels=labels,
     )
+
+
+def processor(scenario: Scenario, design: str, cpu: str | None = None) -> str:
+    """The processor model that a design runs on: the one asked for, else the scenario's, else the design's own."""
+    if cpu is not None:
+        return cpu
+    models = BY_NAME[design].cpus
+    return scenario.cpu if scenario.cpu in models else models[0]
+
+
+def needed(design: str) -> str:
+    """The processor models that a design runs on, in words."""
+    return f"a {' or '.join(BY_NAME[design].cpus)}"
 
 
 class Cycles:

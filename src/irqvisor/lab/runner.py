@@ -15,7 +15,7 @@ from irqvisor.lab import journey as journeys
 from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.scenario import Scenario
 from irqvisor.machine import Machine
-from irqvisor.spec.designs import DESIGNS, NUMBERS, DesignInfo
+from irqvisor.spec.designs import BY_NAME, DESIGNS, NUMBERS, DesignInfo
 from irqvisor.tables import Table
 
 LOG_RECORDS = 1 << 16
@@ -47,12 +47,15 @@ def header(scenario: Scenario) -> dict[str, Any]:
         "estimates": profile.rests_on_estimates(),
         "clock_hz": profile.clock_hz,
         "seed": scenario.seed,
+        "options": scenario.options,
         "virtual_ns": scenario.duration_ns,
     }
 
 
-def skipped(scenario: Scenario, design: str) -> str | None:
-    """Why a design cannot express a scenario, or None."""
+def skipped(scenario: Scenario, design: str, cpu: str | None = None) -> str | None:
+    """Why a design cannot express a scenario, or does not run on the processor asked for; or None."""
+    if cpu is not None and cpu not in BY_NAME[design].cpus:
+        return f"needs {build.needed(design)}: {BY_NAME[design].needs}"
     if design == "native":
         if any(d.image for d in scenario.domains):
             return "native runs one kernel per pCPU; a domain's own image has no place there"
@@ -76,7 +79,7 @@ def run(
     Raises:
         InvariantError: the books do not balance, which is a defect of irqvisor.
     """
-    reason = skipped(scenario, design)
+    reason = skipped(scenario, design, cpu)
     if reason:
         return {"design": design, "skipped": reason}
     began = time.perf_counter()
@@ -87,7 +90,8 @@ def run(
     finish(machine, progress)
     if log is not None:
         machine.spill_log()
-    result = {"design": design, "skipped": None, **metrics.summary(machine, NUMBERS[design])}
+    options = BY_NAME[design].settings(scenario.options.get(design, {}))
+    result = {"design": design, "skipped": None, "options": options, **metrics.summary(machine, NUMBERS[design])}
     result["virtual_ns"] = scenario.duration_ns
     result["wall_s"] = round(time.perf_counter() - began, 3)
     result["lower_bound"] = design == "native"

@@ -36,7 +36,7 @@ from irqvisor.lab import profile as profiles
 from irqvisor.lab import recording as recordings
 from irqvisor.lab.profile import Profile
 from irqvisor.lab.recording import Recording
-from irqvisor.spec.designs import NUMBERS
+from irqvisor.spec.designs import BY_NAME, NUMBERS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -295,6 +295,9 @@ class Scenario(Model):
     defects: Annotated[tuple[Literal["unrecoverable-panics", "softirqs-skipped"], ...], Field(strict=False)] = Field(
         default=(), description="historical bugs to switch on"
     )
+    options: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="variants of designs: a table of options for each, such as [options.xen-ia64]"
+    )
     scheduler: Scheduler = Field(default=Scheduler(), description="how vCPUs share a pCPU")
     recording: RecordingUse | None = Field(default=None, description="where recorded sources take their arrivals from")
     sweep: Sweep | None = Field(default=None, description="one key to vary")
@@ -380,6 +383,7 @@ def _contradictions(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
             if its_names.index(name) != i:
                 yield f"{key}[{i}].name", f'"{name}" is already {key}[{its_names.index(name)}]', "a name of its own", ""
 
+    yield from _wrong_options(scenario)
     for i, domain in enumerate(scenario.domains):
         if domain.pcpu >= scenario.pcpus:
             yield f"domains[{i}].pcpu", *_no_such_pcpu(domain.pcpu, scenario.pcpus)
@@ -423,6 +427,22 @@ def _contradictions(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
         if isinstance(arrival, Recorded) and scenario.recording is None:
             hint = f'add [recording] with file = "{recordings.bundled()[0]}", or your own ftrace log'
             yield f"{place}.arrival", "recorded, but the scenario has no recording", "a table [recording]", hint
+
+
+def _wrong_options(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
+    for name, chosen in scenario.options.items():
+        if name not in BY_NAME:
+            yield f"options.{name}", "no such delivery design", "", did_you_mean(name, BY_NAME)
+            continue
+        known = {option.name: option for option in BY_NAME[name].options}
+        for key, value in chosen.items():
+            place = f"options.{name}.{key}"
+            if not known:
+                yield place, f"{name} has no options", "", ""
+            elif key not in known:
+                yield place, "no such option", "", did_you_mean(key, known)
+            elif value not in known[key].values:
+                yield place, f'found "{value}"', "", did_you_mean(value, known[key].values)
 
 
 def _no_such_pcpu(pcpu: int, pcpus: int) -> tuple[str, str, str]:
@@ -538,7 +558,7 @@ def schema() -> dict[str, Any]:
 def fingerprint(scenario: Scenario) -> str:
     """A stable hash of all that decides a result: not the name, and not where files lie, but what is in them."""
     data = scenario.model_dump(mode="json")
-    for key in ("name", "description", "profile_overrides"):
+    for key in ("name", "description", "profile_overrides", *(() if scenario.options else ("options",))):
         del data[key]
     data["profile"] = resolve_profile(scenario).fingerprint()
     if scenario.recording is not None:
@@ -635,7 +655,7 @@ def _assign(data: dict[str, Any], key: str, value: Any, where: str) -> None:
     table: Any = data
     rest = key
     while True:
-        head = re.match(r"([A-Za-z_]+)(?:\[(\d+)\]|\.(?=.)|$)", rest)
+        head = re.match(r"([A-Za-z_][A-Za-z0-9_-]*)(?:\[(\d+)\]|\.(?=.)|$)", rest)
         if head is None or not isinstance(table, dict):
             raise ScenarioError(where, f'"{rest}" leads nowhere', "a key such as sources.disk.arrival.rate_hz")
         name, index = head[1], head[2]

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from irqvisor.lab.profile import CHARGES
 from irqvisor.lab.reasons import Row, reference
-from irqvisor.lab.text import count, percent, tally, us
+from irqvisor.lab.text import count, listing, percent, tally, us
+from irqvisor.spec.designs import BY_NAME, DesignInfo
 
 WIDTH = 100
 
@@ -87,9 +88,29 @@ def comparison(rows: Sequence[Row]) -> RenderableType:
     if any(row["lower_bound"] for row in ran):
         note = f"{BOUND} a lower bound: no hypervisor; one kernel owns every source and runs all compute loops in turn."
         parts += [Text(""), Text(note)]
+    parts += [Text(line) for line in processors(ran)]
     parts += not_run(rows)
     parts += [Text(f"{row['design']}: {broken}") for row in ran for broken in (*row["violations"], *row["faults"])]
     return Group(*parts)
+
+
+def processors(rows: Sequence[Row]) -> list[str]:
+    """Which designs ran on another processor than the first one did, and why; and with which options."""
+    elsewhere: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row["cpu"] != rows[0]["cpu"]:
+            needs = BY_NAME[row["design"]].needs if rows[0]["cpu"] not in BY_NAME[row["design"]].cpus else ""
+            elsewhere.setdefault((row["cpu"], needs), []).append(row["design"])
+    lines = [
+        f"on a {cpu} instead of a {rows[0]['cpu']}: {listing(names)}{f': {needs}' if needs else ''}"
+        for (cpu, needs), names in elsewhere.items()
+    ]
+    for row in rows:
+        usual = BY_NAME[row["design"]].settings({})
+        unusual = [f"{name}={value}" for name, value in row["options"].items() if value != usual[name]]
+        if unusual:
+            lines.append(f"{row['design']} with {', '.join(unusual)}")
+    return lines
 
 
 def columns(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
@@ -298,6 +319,15 @@ def words(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     return table
+
+
+def options(designs: Iterable[DesignInfo]) -> RenderableType:
+    """What the designs leave to choose."""
+    table = grid("design", "option", "values, the default first", "what it chooses", left=range(4), wraps=3)
+    for info in designs:
+        for option in info.options:
+            table.add_row(info.name, option.name, ", ".join(option.values), option.meaning)
+    return Group(Text(""), table, Text(""), Text("--set options.DESIGN.OPTION=VALUE chooses."))
 
 
 def profile(data: Mapping[str, Any], rates: Iterable[str]) -> RenderableType:

@@ -1,11 +1,12 @@
-"""The delivery designs: numbers, names, and which of them this version has.
+"""The delivery designs: numbers, names, options, and which of them this version has.
 
-A design's number is what a machine's header holds; its functions are in hv/designs/ and reached through
-hv/dispatch.py.
+A design's number and the bits of its options are what a machine's header holds; its functions are in hv/designs/ and
+reached through hv/dispatch.py.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Design(IntEnum):
@@ -16,6 +17,19 @@ class Design(IntEnum):
     XEN_PPC = 2
 
 
+class Option(NamedTuple):
+    """A choice that a design leaves to the scenario: ``[options.DESIGN]``, ``--set options.DESIGN.NAME=VALUE``."""
+
+    name: str
+    values: Mapping[str, int]  # each with its bits in the header's `options`; the first is the default and has none
+    meaning: str
+
+    @property
+    def default(self) -> str:
+        """What it is unless a scenario says otherwise."""
+        return next(iter(self.values))
+
+
 class DesignInfo(NamedTuple):
     """A row of the registry."""
 
@@ -23,22 +37,85 @@ class DesignInfo(NamedTuple):
     title: str
     number: Design | None  # None: not in this version
     reason: str = ""
+    cpus: tuple[str, ...] = ("970", "power8")  # the processor models it runs on, the usual one first
+    needs: str = ""  # why it runs on no other
+    options: tuple[Option, ...] = ()
 
     @property
     def available(self) -> bool:
         """Whether it runs."""
         return self.number is not None
 
+    def bits(self, chosen: Mapping[str, str]) -> int:
+        """What a machine's header holds for these values of options."""
+        return sum(option.values[chosen[option.name]] for option in self.options if option.name in chosen)
+
+    def settings(self, chosen: Mapping[str, str]) -> dict[str, str]:
+        """Every option with its value."""
+        return {option.name: chosen.get(option.name, option.default) for option in self.options}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object."""
+        options = [option._asdict() | {"values": list(option.values)} for option in self.options]
+        return {**self._asdict(), "options": options}
+
+
+X86_IRET_DIRECT = 1
+IA64_REAL, IA64_TPR_NONE, IA64_MER_OFF, IA64_EVENTS = 1, 2, 4, 8
 
 LATER = "comes with a later version"
+HSRR = "a 970's external interrupts overwrite SRR0 and SRR1, which its guest, always interruptible, may be using"
 DESIGNS = (
     DesignInfo("native", "no hypervisor: the kernel takes the interrupt and asks the controller", Design.NATIVE),
     DesignInfo("rhype", "hardware interrupts the current domain; an hcall names the vector", Design.RHYPE),
     DesignInfo(
         "xen-ppc", "the hypervisor takes it and simulates 0x500; the kernel reads event channels", Design.XEN_PPC
     ),
-    DesignInfo("xen-x86", "the hypervisor takes it and calls the registered callback", None, LATER),
-    DesignInfo("xen-ia64", "the hypervisor takes it and virtualises the interrupt controller", None, LATER),
+    DesignInfo(
+        "xen-x86",
+        "the hypervisor takes it and calls the registered callback",
+        None,
+        LATER,
+        ("power8",),
+        HSRR,
+        (
+            Option(
+                "iret",
+                {"hypercall": 0, "direct": X86_IRET_DIRECT},
+                "how the guest returns from its handler: by the iret hypercall, or by itself, unmasking first",
+            ),
+        ),
+    ),
+    DesignInfo(
+        "xen-ia64",
+        "the hypervisor takes it and virtualises the interrupt controller",
+        None,
+        LATER,
+        ("power8",),
+        HSRR,
+        (
+            Option(
+                "mode",
+                {"shared": 0, "real": IA64_REAL},
+                "where the guest's interrupt enable is: a word in the shared page, or MSR[EE] itself",
+            ),
+            Option(
+                "tpr",
+                {"linux": 0, "none": IA64_TPR_NONE},
+                "whether the guest's handler sets the task priority around each interrupt, as Linux/ia64 did",
+            ),
+            Option(
+                "mer",
+                {"on": 0, "off": IA64_MER_OFF},
+                "mode real: whether the processor tells the hypervisor when EE becomes 1 (LPCR[MER])",
+            ),
+            Option(
+                "events",
+                {"vector": 0, "callback": IA64_EVENTS},
+                "as of March 2006, or after the move to event channels: no virtual controller, a registered callback",
+            ),
+        ),
+    ),
     DesignInfo("hybrid", "hardware interrupts the current domain; event channels for the rest", None, LATER),
     DesignInfo("direct", "hardware that knows the vCPU", None, LATER),
 )
@@ -46,3 +123,6 @@ DESIGNS = (
 
 NUMBERS = {row.name: row.number for row in DESIGNS if row.number is not None}
 """Name to number of the designs that run."""
+
+BY_NAME = {row.name: row for row in DESIGNS}
+"""Name to row."""
