@@ -115,6 +115,11 @@ int front_pending(void)
     return 0;
 }
 
+void front_set_tick(u64 due, u64 now)
+{
+    write_decrementer(due ? due - now : DEC_FAR);
+}
+
 void front_recheck(void)
 {
 }

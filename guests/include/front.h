@@ -53,6 +53,12 @@ void front_disable(void);
 /* Is anything pending that this processor's interrupt line does not show? A design with a real line: never. */
 int front_pending(void);
 
+/*
+ * Interrupts are off: let the tick come at `due`, a value of the time base; 0: no tick at all. It comes as a decrementer
+ * interrupt, or as an interrupt for which the front end calls tick().
+ */
+void front_set_tick(u64 due, u64 now);
+
 /* Interrupts are on: make sure that nothing pending has been overlooked. A design with a real line: nothing to do. */
 void front_recheck(void);
 

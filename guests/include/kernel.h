@@ -44,7 +44,9 @@ struct configuration {
 extern struct configuration config;
 extern struct source sources[MAX_SOURCES];
 extern u64 source_count;
-extern struct source self; /* interrupts that this kernel sends to itself: its ring is always empty */
+extern struct source self;  /* interrupts that this kernel sends to itself: its ring is always empty */
+extern struct source clock; /* the tick, where it is not the decrementer's: the same; front ends call tick() for it */
+#define EOI_IS_TICK 1       /* its eoi_argument, which is no handle */
 
 /* devicetree.c */
 void read_device_tree(const void *tree);
@@ -62,6 +64,7 @@ NORETURN void compute_for_ever(void);
 /* tick.c */
 extern u64 ticks;
 void tick_start(void);
+void tick(void);
 void tick_interrupt(void);
 u64 tick_next(void);      /* time base at the next tick, 0: there is none */
 u64 nanoseconds(u64 timebase);

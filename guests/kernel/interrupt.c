@@ -13,6 +13,7 @@ u64 never_eoi;
 
 static struct ring always_empty;
 struct source self = {.ring = &always_empty};
+struct source clock = {.ring = &always_empty, .eoi_argument = EOI_IS_TICK};
 
 NOINLINE void unknown_interrupt(void)
 {

@@ -9,30 +9,32 @@ static u64 due;    /* time base at the next tick */
 
 #define NS_PER_SECOND 1000000000UL
 
-/* At boot, MSR[EE]=0. Also without a tick: the decrementer starts at 0 and would interrupt at once. */
+/* At boot, interrupts off. Also without a tick: the decrementer starts at 0 and would interrupt at once. */
 void tick_start(void)
 {
+    u64 now = read_time_base();
+
     if (config.tick_hz == 0) {
-        write_decrementer(DEC_FAR);
+        front_set_tick(0, now);
         return;
     }
     period = config.timebase_hz / config.tick_hz;
     if (period == 0 || period > DEC_FAR)
         give_up(EXIT_SETUP, "tick-hz out of range", config.tick_hz);
-    due = read_time_base() + period;
-    write_decrementer(period);
+    due = now + period;
+    front_set_tick(due, now);
 }
 
 /*
- * From vectors.S at 0x900, MSR[EE]=0. A hypervisor may bring it early, in place of its own timer, or late; ticks that
- * were missed altogether are not made up for.
+ * Interrupts off. A hypervisor may bring a tick early, in place of its own timer, or late; those that were missed
+ * altogether are not made up for.
  */
-void tick_interrupt(void)
+void tick(void)
 {
     u64 now = read_time_base();
 
     if (period == 0) {
-        write_decrementer(DEC_FAR);
+        front_set_tick(0, now);
         return;
     }
     if ((s64)(now - due) >= 0) {
@@ -41,7 +43,13 @@ void tick_interrupt(void)
         if ((s64)(now - due) >= 0)
             due = now + period;
     }
-    write_decrementer(due - now);
+    front_set_tick(due, now);
+}
+
+/* From vectors.S at 0x900. */
+void tick_interrupt(void)
+{
+    tick();
     if (front_pending())
         external_interrupt();
 }

@@ -113,6 +113,7 @@ class Where(IntEnum):
     UNDER_WAY = 1
     MASKED = 2  # its owner masked it
     PRIORITY = 3  # its owner's own priority, or an interrupt it has not ended, holds it off
+    DISABLED = 4  # under way, and its owner has interrupts off by what stands for MSR[EE] in this design
 
 
 class Exit(IntEnum):

@@ -103,6 +103,8 @@ def left_over(machine: Machine, s: int) -> tuple[str, int]:
         return "mask", count
     if where == Where.PRIORITY:
         return "priority", count
+    if where == Where.DISABLED:
+        return "EE", count
     if where == Where.UNDER_WAY and int(owner.msr) & MSR_EE == 0:
         return "EE", count
     return "", count

@@ -16,30 +16,20 @@
 Source: Xen 3.2, xen/arch/powerpc, external.c and exceptions.c; Blanchard, xen-devel, 10 March 2006.
 """
 
-from irqvisor import trace
 from irqvisor._jit import hot, jit
-from irqvisor.hv import accounting, board, event_channel, hcall, inject, scheduler
-from irqvisor.hv.state import ANY_ENTRY, Defect, Exit, Where, domain, pirq, vcpu
-from irqvisor.hw import openpic
+from irqvisor.hv import accounting, board, event_channel, external, hcall, inject, scheduler
+from irqvisor.hv.state import ANY_ENTRY, Defect, Exit, vcpu
 from irqvisor.hw.exceptions import Model
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import NOBODY, context, header, pcpu, source
+from irqvisor.hw.state import context, header, pcpu
 from irqvisor.spec import papr, paths, xen
 from irqvisor.spec.power_isa import MSR_EE, MSR_RI
-
-DEVICE_PRIORITY = 8
-"""Of every source at the controller (Xen/PPC, mpic_init.c); a domain's own priorities are unknown to it."""
 
 
 @jit
 def setup(m):
-    """External interrupts enter the hypervisor (LPES0 is 0 at reset); sources stay masked until a guest binds them, and
-    have one priority, so that none nests in another: an EOI, which a guest may make late, names none."""
-    for irq in range(header(m).n_pirq):
-        if pirq(m, irq).source != NOBODY:
-            openpic.set_priority(m, irq, DEVICE_PRIORITY)
-    for p in range(header(m).n_pcpu):
-        openpic.set_task_priority(m, p, openpic.task_priority(papr.PRIORITY_NONE))
+    """External interrupts enter the hypervisor: LPES0 is 0 at reset."""
+    external.open_controller(m)
 
 
 @jit
@@ -48,35 +38,7 @@ def on_external(m, p):
     pc = pcpu(m, p)
     if pc.context >= 0 and pc.model == Model.PPC970:
         hcall.clobber_srr(context(m, pc.context))
-    take(m, p)
-
-
-@jit
-def take(m, p):
-    """Acknowledge one interrupt and mark its event."""
-    pc = pcpu(m, p)
-    accounting.read_pic(m, p)
-    irq = openpic.acknowledge_source(m, p)
-    accounting.path(m, p, paths.EXTERNAL if openpic.is_input(m, irq) else paths.EVENT_CHECK)
-    if irq < 0:
-        return
-    if not openpic.is_input(m, irq):
-        openpic.end_of_interrupt(m, p)
-        accounting.write_pic(m, p)
-        if pc.context >= 0:
-            vcpu(m, pc.context).marked = pc.serial  # a kick is the delivery of what was marked
-        return
-    r = pirq(m, irq)
-    if r.source != NOBODY:
-        trace.accepted(m, r.source, p, r.domain, pc.now)
-    if r.level == 0 or r.port == 0:
-        openpic.end_of_interrupt(m, p)
-        accounting.write_pic(m, p)
-    else:
-        r.in_flight = 1
-        r.acked_on = p
-    if r.port != 0 and domain(m, r.domain).alive != 0:
-        event_channel.set_pending(m, p, r.domain, r.port)
+    external.take(m, p)
 
 
 @jit
@@ -98,8 +60,7 @@ def on_hcall(m, p, v, cpu):
 @jit
 def on_hdec(m, p):
     """Its handler runs with EE on, so what a guest with EE=0 held off is taken now: at most an HDEC period late."""
-    while pcpu(m, p).external != 0:
-        take(m, p)
+    external.drain(m, p)
 
 
 @jit
@@ -143,14 +104,4 @@ def unrecoverable(m, p, v):
 @jit
 def whereabouts(m, s):
     """In the controller, pending at the port, masked by the guest, or nowhere."""
-    irq = source(m, s).irq
-    r = pirq(m, irq)
-    if r.port != 0 and event_channel.is_pending(m, r.domain, r.port):
-        if event_channel.is_masked(m, r.domain, r.port):
-            return Where.MASKED
-        return Where.UNDER_WAY if event_channel.upcall_pending(m, domain(m, r.domain).vcpu) else Where.NOWHERE
-    if r.in_flight != 0:
-        return Where.PRIORITY
-    if openpic.is_pending(m, irq) == 0:
-        return Where.NOWHERE
-    return Where.MASKED if openpic.is_masked(m, irq) != 0 else Where.UNDER_WAY
+    return external.whereabouts(m, s, False)
