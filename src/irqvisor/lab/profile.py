@@ -37,12 +37,18 @@ CHARGES: dict[str, str] = {
     "world_switch_rt": "from one domain to another: full exit and entry, null work",
     "pic_mmio_read": "uncached load from an interrupt controller register",
     "pic_mmio_write": "uncached store to an interrupt controller register",
+    "pic_trap_emul": "one register access that is trapped and emulated, exit and entry included",
+    "pic_trap_user": "the same, emulated in a host user process",
+    "eoi_direct": "a guest completes an interrupt without leaving: virtual CPU interface, virtual APIC, direct page",
     "phys_ipi": "interrupt from one processor to another, send to first receiver instructions",
     "inject": "the hypervisor marks a virtual interrupt and arranges entry at the guest's vector",
     "switch_penalty": "extra misses after a switch: caches, TLB, predictors",
     "host_wakeup": "a blocked vCPU is made to run again",
 }
-"""What a design may charge, and what it covers. A profile names them all."""
+"""What a design or a scenario of steps (`steps`) may charge, and what it covers. A profile names them all."""
+
+STEPS_ONLY = ("pic_trap_emul", "pic_trap_user", "eoi_direct")
+"""Charges that no design takes: they are for scenarios of steps. No result of a machine rests on them."""
 
 RATES: dict[str, str] = {
     "clock_ghz": "GHz",
@@ -140,8 +146,9 @@ class Profile:
         return ratio.numerator, ratio.denominator
 
     def rests_on_estimates(self) -> list[str]:
-        """The numbers of class E, in file order: what a footer has to own up to. A number the user set is not one."""
-        return [name for name, number in self.numbers.items() if number.grade == "E"]
+        """The numbers of class E that machines are made of, in file order: what a footer has to own up to. A number the
+        user set is not one."""
+        return [name for name, number in self.numbers.items() if number.grade == "E" and name not in STEPS_ONLY]
 
     def with_overrides(self, overrides: Mapping[str, float | str] | Iterable[str]) -> Profile:
         """A copy with some numbers set.
