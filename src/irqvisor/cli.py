@@ -218,6 +218,12 @@ def compare(
         bool, typer.Option("--skip-bad-lines", help="Go on when the recording has broken lines.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 2,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Run the ranges of the profile: is the order of each pair decided?")
+    ] = False,
+    by: Annotated[
+        str, typer.Option(metavar="MEASURE", help="What ranks designs: latency, vector, known, tail, overhead.")
+    ] = "latency",
     as_json: Json = False,
 ) -> int:
     """The same work under every design: one table, and why they differ."""
@@ -236,6 +242,8 @@ def compare(
     )
     check_cpu(cpu)
     lab.choose(design)
+    if sensitivity:
+        return _sensitivity(chosen, design, cpu, by, workers=workers, as_json=as_json)
     if not as_json:
         say(lab.plan(chosen, design, workers=workers, compiled=doctor.is_compiled()))
     compile_first(quiet=as_json)
@@ -256,6 +264,30 @@ def compare(
     else:
         show(view.comparison(result.designs), view.sentences(["", *result.reasons(), "", *view.footer(result.header)]))
     return result.exit_status
+
+
+def _sensitivity(
+    chosen: "Scenario", design: list[str] | None, cpu: str | None, by: str, *, workers: int, as_json: bool
+) -> int:
+    from irqvisor.lab import compare as lab
+    from irqvisor.lab.ranking import experiments, measures, sensitivity, table
+
+    measures.choose(by)
+    names = [info.name for info in lab.choose(design) if info.available]
+    runs = experiments.Experiments(experiments.shorten(one_point(chosen)), cpu=cpu, workers=workers)
+    if not as_json:
+        what = f"the ranges of {chosen.name}'s profile under {', '.join(names)}"
+        say(table.plan(what, runs, sensitivity.expected_runs(runs, names), workers=workers))
+    compile_first(quiet=as_json)
+    with progress_bar("running", quiet=as_json) as (progress, _):
+        found = sensitivity.sensitivity(runs, names, by=by, on_progress=progress)
+    if as_json:
+        out_json({"header": lab.header(found.scenario), "sensitivity": found.to_dict()})
+    else:
+        show(table.sensitivity(found))
+    if found.violations:
+        return Status.VIOLATED
+    return Status.HELD if found.values else Status.SKIPPED
 
 
 @app.command()

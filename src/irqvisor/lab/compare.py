@@ -1,14 +1,8 @@
-"""One scenario under several designs: the main job.
-
-Runs go to a pool of threads: compiled code holds no interpreter lock, so two threads keep two cores busy, and
-everything is compiled once. What comes out does not depend on how many there are.
-"""
+"""One scenario under several designs: the main job."""
 
 import json
 import os
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +12,10 @@ from irqvisor.lab import profile as profiles
 from irqvisor.lab import recording as recordings
 from irqvisor.lab import runner, view
 from irqvisor.lab import scenario as scenarios
+from irqvisor.lab.pool import WORKERS, run_all
 from irqvisor.lab.reasons import Row, reasons, saturating
 from irqvisor.lab.scenario import Scenario
 from irqvisor.spec.designs import DesignInfo
-
-WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -120,44 +113,20 @@ def compare(
     Raises:
         IrqvisorError: what was handed in cannot be run.
     """
-    if workers < 1:
-        raise UsageError("workers", f"found {workers}", "1 or more")
     command = str(scenario) if not isinstance(scenario, Scenario) else scenario.name
     chosen = prepare(scenario, profile=profile, overrides=overrides)
     infos = choose(designs)
     expanded = scenarios.expand(chosen)
     jobs = [(index, info.name) for index in range(len(expanded)) for info in infos if info.available]
-    found: dict[tuple[int, str], dict[str, Any]] = {}
-    shares = dict.fromkeys(jobs, 0.0)
-    cancelled = threading.Event()
 
-    def run(job: tuple[int, str]) -> dict[str, Any]:
-        def progress(share: float) -> None:
-            if cancelled.is_set():
-                raise _CancelledError
-            shares[job] = share
-
+    def run(job: tuple[int, str], progress: Callable[[float], None]) -> dict[str, Any]:
         return runner.run(expanded[job[0]][1], job[1], cpu=cpu, progress=progress)
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="irqvisor") as pool:
-        running: dict[Future[dict[str, Any]], tuple[int, str]] = {pool.submit(run, job): job for job in jobs}
-        try:
-            while running:
-                done, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
-                for future in done:
-                    job = running.pop(future)
-                    found[job] = future.result()
-                    shares[job] = 1.0
-                    if on_row is not None:
-                        on_row(expanded[job[0]][0], found[job])
-                if on_progress is not None:
-                    on_progress(sum(shares.values()) / len(shares))
-        except BaseException:
-            # Compiled code cannot be interrupted; each run looks up a few times a second and gives up then.
-            cancelled.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    def done(job: tuple[int, str], row: dict[str, Any]) -> None:
+        if on_row is not None:
+            on_row(expanded[job[0]][0], row)
 
+    found = run_all(jobs, run, workers=workers, on_done=done, on_progress=on_progress)
     points = [
         Point(
             label,
@@ -167,10 +136,6 @@ def compare(
         for index, (label, point) in enumerate(expanded)
     ]
     return Comparison(header(chosen), points, command)
-
-
-class _CancelledError(Exception):
-    """Another run failed, or the user had enough."""
 
 
 def choose(names: Sequence[str] | None) -> list[DesignInfo]:
