@@ -39,6 +39,9 @@ class Status(IntEnum):
     INTERRUPTED = 130
 
 
+SUITES = ("event-channels",)
+"""What `conformance` can replay."""
+
 DEFAULT_SCENARIO = "disk-and-net"
 MOST_WORK = 1000
 """`bench --size`: beyond this a round takes longer than anybody waits."""
@@ -424,6 +427,29 @@ def bench(
     else:
         show(table.report(found))
     return found.exit_status
+
+
+@app.command()
+def conformance(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="What to replay: event-channels.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH", help="Files of vectors in place of the bundled ones.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Recorded behaviour of Xen, replayed through the code that guests use."""
+    from irqvisor.lab.conformance import replay, text, vectors
+
+    if suite not in SUITES:
+        raise UsageError("conformance", f'unknown suite "{suite}"', hint=did_you_mean(suite, SUITES))
+    chosen = paths or vectors.bundled()
+    with progress_bar("replaying", quiet=as_json) as (progress, _):
+        report = replay.replay(chosen, progress)
+    if as_json:
+        out_json({"header": head(), "suite": suite, **report.to_dict()})
+    else:
+        out("\n".join(text.lines(report)))
+    return report.exit_status
 
 
 # -------------------------------------------------------------------------------------------------------- what there is

@@ -117,6 +117,12 @@ class SnapshotError(IrqvisorError):
     exit_status = 2
 
 
+class VectorsError(IrqvisorError):
+    """A file of recorded behaviour that is not what it should be."""
+
+    exit_status = 2
+
+
 class GuestFault(IrqvisorError):  # noqa: N818  the fault is the guest's
     """A guest did something that its machine cannot continue from.
 

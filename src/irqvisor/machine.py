@@ -263,32 +263,27 @@ class Machine:
 
     def _serve(self, p: int) -> None:
         v = int(self.views[Table.PCPU][p].context)
-        plane = control.Plane(
-            arrays=self.arrays,
-            views=self.views,
-            domain=int(self.views[Table.VCPU][v].domain),
-            vcpu=v,
-            pcpu=p,
-            write_console=lambda d, text: self.consoles[d].extend(text),
-            read_console=self._read_console,
-            grow_ports=self._grow_ports,
-        )
-        control.serve(plane)
+        control.serve(control.Plane(self, int(self.views[Table.VCPU][v].domain), v, p))
         loop.resume(self.arrays, p)
 
-    def _read_console(self, d: int, count: int) -> bytes:
-        text = bytes(self.typed[d][:count])
-        del self.typed[d][:count]
+    # What the control plane asks for (hv/control/plane.py Host)
+
+    def write_console(self, domain: int, text: bytes) -> None:
+        self.consoles[domain].extend(text)
+
+    def read_console(self, domain: int, count: int) -> bytes:
+        text = bytes(self.typed[domain][:count])
+        del self.typed[domain][:count]
         return text
 
-    def _grow_ports(self, d: int, count: int) -> None:
+    def grow_ports(self, domain: int, count: int) -> None:
         """Give a domain more event-channel ports: its ports move to the end of a longer pool, in place."""
         pool = self.views[Table.PORT]
-        record = self.views[Table.DOMAIN][d]
+        record = self.views[Table.DOMAIN][domain]
         first, old = int(record.port), int(record.ports)
         fresh = tables.grown(self.state, Table.PORT, len(pool) + count)
         tables.view(fresh, Table.PORT)[len(pool) : len(pool) + old] = pool[first : first + old]
-        moved = tables.view(fresh, Table.DOMAIN)[d]
+        moved = tables.view(fresh, Table.DOMAIN)[domain]
         moved.port, moved.ports = len(pool), count
         self.state = fresh
         self._bind()

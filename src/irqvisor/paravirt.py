@@ -37,7 +37,7 @@ RING_HEADER = 16
 RING_ALIGN = 64
 WORK_BYTES = 512
 FIRST_PORTS = 32
-"""Event-channel ports a domain starts with; more are allocated when it needs them."""
+"""Records of event-channel ports a domain starts with; more are made when it needs them."""
 EVENTS_PER_SOURCE = 4
 SPARE_EVENTS = 64
 
@@ -277,11 +277,12 @@ def _domains(machine: Machine, config: Config) -> list[Layout]:
         layouts.append(layout)
         ram = domain.ram_base
         e = machine.views[Table.DOMAIN][d]
-        e.alive, e.vcpu, e.ram, e.ram_bytes = 1, d, ram, domain.ram_bytes
+        e.id, e.alive, e.vcpu, e.vcpus, e.ram, e.ram_bytes = d, 1, d, 1, ram, domain.ram_bytes
+        e.pirqs, e.max_port = xen.NR_PIRQS, xen.PORTS_FIFO - 1
         e.shared = ram + layout.shared_info if config.has_shared_info else NOBODY
         e.work, e.loops, e.privileged = ram + layout.work, len(domain.loops), int(domain.privileged)
         if config.has_shared_info:
-            e.port, e.ports = FIRST_PORTS * d, FIRST_PORTS
+            e.port, e.ports, e.valid = FIRST_PORTS * d, FIRST_PORTS, xen.PORT_BUCKET_2008
             ports[FIRST_PORTS * d].state = PortState.RESERVED
         first = REGIONS * d
         wired = [
@@ -297,6 +298,7 @@ def _domains(machine: Machine, config: Config) -> list[Layout]:
         _context(machine, config, d, ram, first, len(wired))
         v = machine.views[Table.VCPU][d]
         v.domain, v.pcpu, v.mfrr, v.timer = d, domain.pcpu, PRIORITY_NONE, NEVER
+        v.info, v.control = e.shared, NOBODY
         v.running = int(config.bare_metal)
     return layouts
 
@@ -344,7 +346,7 @@ def _sources(machine: Machine, config: Config, layouts: list[Layout]) -> None:
             times.at[first : first + len(source.arrivals)] = source.arrivals
             first += len(source.arrivals)
         r = pirqs[source.irq]
-        r.domain, r.source, r.level = source.domain, s, int(source.level)
+        r.domain, r.source, r.level, r.vector = source.domain, s, int(source.level), source.irq
         r.priority, r.pcpu = source.priority, source.pcpu
 
 

@@ -62,6 +62,8 @@ class Kind(IntEnum):
     RETURN = 16  # the owner left its interrupt handler
     DOMAIN_STOP = 17
     RESCUE = 18
+    UPCALL = 19  # a vCPU's upcall became pending; value: the vCPU
+    ATTACHED = 20  # the hypervisor was notified through its own port; value: the port
 
 
 class Latency(IntEnum):

@@ -3,21 +3,21 @@
 `sc 1` with r3 = number. Xen's calls carry MARK in r3, take arguments from r4 and return in r3; SRR0 and SRR1 read -1
 afterwards, since the entry destroyed them. PAPR's take arguments from r4, return a status in r3 and outputs from r4 on,
 and preserve everything else. Each call first decodes and checks, then acts and cannot fail. What is rare is left to
-the control plane: `COLD` stops the loop, `control.py` finishes the call, and the run goes on.
+the control plane: `COLD` stops the loop, `hv/control` finishes the call, and the run goes on.
 """
 
 from enum import IntEnum
 
 from irqvisor import trace
 from irqvisor._jit import hot, jit
-from irqvisor.hv import accounting, event_channel, scheduler
-from irqvisor.hv.state import Entry, pirq, vcpu
+from irqvisor.hv import accounting, event_channel, notify, scheduler
+from irqvisor.hv.state import Entry, domain, pirq, vcpu
 from irqvisor.hw import openpic
-from irqvisor.hw.memory import find_region, load32, load64, write_ram
+from irqvisor.hw.memory import find_region, load32
 from irqvisor.hw.state import NEVER, NOBODY, RegionKind, Stop, header, pcpu, region, request
 from irqvisor.spec import paths, xen
 from irqvisor.spec.papr import H_FUNCTION, H_PRIVILEGE
-from irqvisor.spec.power_isa import MSR_EE, MSR_PR
+from irqvisor.spec.power_isa import MSR_PR
 
 NANOSECONDS = 1_000_000_000
 
@@ -102,21 +102,16 @@ def xen_call(m, p, v, cpu):
     if number == xen.HC_XEN_VERSION and cpu.gpr[4] == xen.XENVER_VERSION:
         cpu.gpr[3] = xen.XEN_VERSION_3_2
         return Answer.DONE
-    if number == xen.HC_VCPU_OP or number == xen.HC_CONSOLE_IO or number == xen.HC_XEN_VERSION:
-        return cold(m, p)
-    cpu.gpr[3] = -xen.ENOSYS
-    return Answer.DONE
+    return cold(m, p)
 
 
 @jit
 def event_channel_op(m, p, v, cpu):
-    """event_channel_op: send and unmask here, the control operations in the control plane."""
+    """event_channel_op: send and unmask here, unless their argument is behind a descriptor; the control operations in
+    the control plane."""
     command = cpu.gpr[4]
-    if command != xen.EVTCHNOP_SEND and command != xen.EVTCHNOP_UNMASK:
-        if 0 <= command <= xen.EVTCHNOP_RESET:
-            return cold(m, p)
-        cpu.gpr[3] = -xen.ENOSYS
-        return Answer.DONE
+    if cpu.gpr[5] >= 0 or (command != xen.EVTCHNOP_SEND and command != xen.EVTCHNOP_UNMASK):
+        return cold(m, p)
     accounting.path(m, p, paths.SEND if command == xen.EVTCHNOP_SEND else paths.UNMASK)
     a = argument(m, cpu, cpu.gpr[5], 4)
     if a == NOBODY:
@@ -133,7 +128,7 @@ def event_channel_op(m, p, v, cpu):
 
 @jit
 def sched_op(m, p, v, cpu):
-    """sched_op: yield, block, poll; shutdown in the control plane."""
+    """sched_op: yield and block here, the others in the control plane."""
     command = cpu.gpr[4]
     if command == xen.SCHEDOP_YIELD:
         accounting.path(m, p, paths.YIELD + paths.RESCHEDULE)
@@ -144,21 +139,16 @@ def sched_op(m, p, v, cpu):
         cpu.gpr[3] = 0
         block(m, p, v, cpu)
         return Answer.DONE
-    if command == xen.SCHEDOP_POLL:
-        return poll(m, p, v, cpu)
-    if command == xen.SCHEDOP_SHUTDOWN:
-        return cold(m, p)
-    cpu.gpr[3] = -xen.ENOSYS
-    return Answer.DONE
+    return cold(m, p)
 
 
 @jit
 def block(m, p, v, cpu):
     """SCHEDOP_block: enable delivery, mark blocked, then look: an event already there ends the sleep."""
-    cpu.msr |= MSR_EE
+    notify.enable_upcalls(m, v)
     w = vcpu(m, v)
     w.blocked = 1
-    if event_channel.upcall_pending(m, v):
+    if notify.upcall_pending(m, v):
         w.blocked = 0
         accounting.path(m, p, paths.BLOCK_NOT)
         w.marked = pcpu(m, p).serial  # this call is the one that looks
@@ -170,69 +160,45 @@ def block(m, p, v, cpu):
 
 
 @jit
-def poll(m, p, v, cpu):
-    """SCHEDOP_poll: sleep until one of the ports is pending, a timeout, or (2008) any port of the domain."""
+def sleep_polling(m, p, v, number, timeout):
+    """A poll that has found nothing pending goes to sleep."""
+    accounting.path(m, p, paths.RESCHEDULE)
     w = vcpu(m, v)
-    accounting.path(m, p, paths.POLL)
-    a = argument(m, cpu, cpu.gpr[5], 24)
-    cpu.gpr[3] = -xen.EFAULT
-    if a == NOBODY:
-        return Answer.DONE
-    count = load32(m.ram, a + 8)
-    if count > xen.POLL_MAX_PORTS or count < 0:
-        cpu.gpr[3] = -xen.EINVAL
-        return Answer.DONE
-    ports = argument(m, cpu, load64(m.ram, a), 4 * count) if count > 0 else 0
-    if ports == NOBODY:
-        return Answer.DONE
-    cpu.gpr[3] = 0
     w.blocked = 1
     w.polling = 1
-    for k in range(count):
-        accounting.path(m, p, paths.POLL_PORT)
-        number = load32(m.ram, ports + 4 * k)
-        if number >= xen.PORTS_2L:
-            cpu.gpr[3] = -xen.EINVAL
-            w.blocked = 0
-        elif event_channel.is_pending(m, w.domain, number):
-            w.blocked = 0
-        if w.blocked == 0:
-            w.polling = 0
-            return Answer.DONE
-    accounting.path(m, p, paths.RESCHEDULE)
-    timeout = load64(m.ram, a + 16)
+    w.poll_port = number
+    domain(m, w.domain).pollers += 1
     if timeout != 0:
         accounting.path(m, p, paths.SET_TIMER)
         scheduler.set_timer(m, v, cycle_of_system_time(m, timeout), 0)
     scheduler.unload(m, p)
     pcpu(m, p).resched = 1
-    return Answer.DONE
 
 
 @jit
 def physdev_op(m, p, v, cpu):
-    """physdev_op: eoi and irq_status_query."""
-    command = cpu.gpr[4]
-    if command != xen.PHYSDEVOP_EOI and command != xen.PHYSDEVOP_IRQ_STATUS_QUERY:
-        cpu.gpr[3] = -xen.ENOSYS
-        return Answer.DONE
+    """physdev_op: eoi here, the others in the control plane."""
+    if cpu.gpr[4] != xen.PHYSDEVOP_EOI or cpu.gpr[5] >= 0:
+        return cold(m, p)
     accounting.path(m, p, paths.PHYSDEV)
-    a = argument(m, cpu, cpu.gpr[5], 4 if command == xen.PHYSDEVOP_EOI else 8)
+    a = argument(m, cpu, cpu.gpr[5], 4)
     if a == NOBODY:
         cpu.gpr[3] = -xen.EFAULT
         return Answer.DONE
-    irq = load32(m.ram, a)
-    if irq >= xen.NR_PIRQS:
-        cpu.gpr[3] = -xen.EINVAL
-        return Answer.DONE
-    cpu.gpr[3] = 0
-    mine = irq < header(m).n_pirq and pirq(m, irq).domain == vcpu(m, v).domain
-    if command == xen.PHYSDEVOP_EOI:
-        if mine and pirq(m, irq).in_flight != 0:
-            end_pirq(m, p, irq)
-        return Answer.DONE
-    write_ram(m, a + 4, 4, xen.IRQ_STATUS_NEEDS_EOI if mine and pirq(m, irq).level != 0 else 0)
+    cpu.gpr[3] = end_pirq_of(m, p, vcpu(m, v).domain, load32(m.ram, a))
     return Answer.DONE
+
+
+@jit
+def end_pirq_of(m, p, d, number):
+    """PHYSDEVOP_eoi: a domain is done with one of its pirqs. 0 also when there was nothing to end; or -errno."""
+    e = domain(m, d)
+    if number >= e.pirqs:
+        return -xen.EINVAL
+    irq = e.pirq + number
+    if irq < header(m).n_pirq and pirq(m, irq).domain == d and pirq(m, irq).in_flight != 0:
+        end_pirq(m, p, irq)
+    return 0
 
 
 @jit

@@ -9,7 +9,7 @@ stopping and going on changes nothing.
 
 from irqvisor import trace
 from irqvisor._jit import entry, hot, jit
-from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, scheduler
+from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, notify, scheduler
 from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
 from irqvisor.hw import devices, doorbell, memory, openpic, timeline
 from irqvisor.hw.interpret import interpret
@@ -319,6 +319,13 @@ def whereabouts(m, s):
     return dispatch.whereabouts(m, s)
 
 
+@entry
+def call(m, p):
+    """A hypercall by the vCPU on a pCPU that no run loop drives; COLD ones go through `resume` too."""
+    m = borrow(m)
+    take_hcall(m, p)
+
+
 # What the control plane needs of the data plane
 
 
@@ -327,6 +334,63 @@ def raise_port(m, p, d, number):
     """Make a port of a domain pending."""
     m = borrow(m)
     event_channel.set_pending(m, p, d, number)
+
+
+@entry
+def send_port(m, p, d, number):
+    """EVTCHNOP_send, its argument behind a descriptor. 0 or -errno."""
+    m = borrow(m)
+    return event_channel.send(m, p, d, number)
+
+
+@entry
+def unmask_port(m, p, d, number):
+    """EVTCHNOP_unmask, its argument behind a descriptor. 0 or -errno."""
+    m = borrow(m)
+    return event_channel.unmask(m, p, d, number)
+
+
+@entry
+def notify_peer(m, p, d, number):
+    """The hypervisor sends through a port of its own."""
+    m = borrow(m)
+    event_channel.notify_peer(m, p, d, number)
+
+
+@entry
+def unblock(m, p, v):
+    """Wake a vCPU, whatever it sleeps for."""
+    m = borrow(m)
+    scheduler.wake(m, p, v)
+
+
+@entry
+def needs_delivery(m, v):
+    """Whether a vCPU has an upcall pending and lets it in."""
+    m = borrow(m)
+    return notify.upcall_pending(m, v) and notify.upcalls_enabled(m, v)
+
+
+@entry
+def sleep_polling(m, p, v, number, timeout):
+    """SCHEDOP_poll has found nothing: sleep until a port is raised (NOBODY: several, or none), at most until a system
+    time in ns (0: for ever)."""
+    m = borrow(m)
+    hcall.sleep_polling(m, p, v, number, timeout)
+
+
+@entry
+def spend(m, p, instructions):
+    """The control plane's own work."""
+    m = borrow(m)
+    accounting.path(m, p, instructions)
+
+
+@entry
+def end_pirq_of(m, p, d, number):
+    """PHYSDEVOP_eoi, its argument behind a descriptor. 0 or -errno."""
+    m = borrow(m)
+    return hcall.end_pirq_of(m, p, d, number)
 
 
 @entry

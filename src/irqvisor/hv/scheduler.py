@@ -72,7 +72,9 @@ def wake(m, p, v):
     if w.blocked == 0:
         return
     w.blocked = 0
-    w.polling = 0
+    if w.polling != 0:
+        w.polling = 0
+        domain(m, w.domain).pollers -= 1
     if w.timer_ticks == 0:
         w.timer = NEVER  # it was only there to end this sleep
     h = header(m)

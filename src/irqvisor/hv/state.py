@@ -10,12 +10,28 @@ DOMAIN = np.dtype(
     [
         ("alive", "i8"),  # 1 until it shuts down, crashes, or its guest faults
         ("ready", "i8"),  # 1 once it wrote its ready mark
-        ("vcpu", "i8"),  # its vCPU (SMP guests come later: first, then count)
+        ("vcpu", "i8"),  # its first vCPU; the others follow
+        ("vcpus", "i8"),  # how many it has
         ("ram", "i8"),  # offset of its real address 0 in the RAM array
         ("ram_bytes", "i8"),
         ("shared", "i8"),  # RAM offset of its shared_info page; NOBODY: none
         ("port", "i8"),  # first record in the port pool
-        ("ports", "i8"),  # how many it has
+        ("ports", "i8"),  # how many records it has; ports above are free
+        ("valid", "i8"),  # ports below are valid; grows a bucket at a time and never shrinks
+        ("pollers", "i8"),  # vCPUs in SCHEDOP_poll
+        ("fifo", "i8"),  # 1: the FIFO ABI; 0: 2-level
+        ("words", "i8"),  # FIFO: event words it has, 1024 a page
+        ("event_page", "i8", (128,)),  # FIFO: RAM offsets of its pages of event words
+        ("id", "i8"),  # its number, as guests say it
+        ("release", "i8"),  # whose semantics its calls have: Release
+        ("enable", "i8"),  # what lets an upcall in: Enable
+        ("max_port", "i8"),  # the highest port it may use, whatever its ABI has
+        ("dying", "i8"),  # Dying
+        ("pauses", "i8"),  # how often its controller has paused it
+        ("hardware", "i8"),  # 1: global VIRQs that nobody handles are its
+        ("handles", "i8"),  # global VIRQs that it was made the handler of, a bit each
+        ("pirq", "i8"),  # the machine's interrupt that is its pirq 0
+        ("pirqs", "i8"),  # pirq numbers it has
         ("work", "i8"),  # RAM offset of its work counters (one u64 a compute loop)
         ("loops", "i8"),  # compute loops it runs
         ("privileged", "i8"),
@@ -32,6 +48,10 @@ VCPU = np.dtype(
     [
         ("domain", "i8"),
         ("pcpu", "i8"),  # where the scheduler runs it (pinned)
+        ("info", "i8"),  # RAM offset of its vcpu_info; NOBODY: none
+        ("virq", "i8", (24,)),  # port of each of its VIRQs; 0: not bound. Global ones are the first vCPU's
+        ("control", "i8"),  # FIFO: RAM offset of its control block; NOBODY: none
+        ("tail", "i8", (16,)),  # FIFO: the port linked last in each of its queues; 0: empty
         ("blocked", "i8"),  # 1: waits for an event
         ("running", "i8"),  # 1: it is the context of its pCPU
         ("prodded", "i8"),  # H_PROD flag
@@ -55,10 +75,15 @@ VCPU = np.dtype(
 PORT = np.dtype(
     [
         ("state", "i8"),  # PortState
-        ("notify", "i8"),  # vCPU index to notify
-        ("remote_domain", "i8"),
+        ("notify", "i8"),  # vCPU to notify, by its place in the vCPU table
+        ("attached", "i8"),  # Attached
+        ("peer", "i8"),  # interdomain: the remote domain, by its place in the domain table
         ("remote_port", "i8"),  # interdomain; for pirq: the pirq; for virq: the virq
-        ("virq", "i8"),
+        ("remote_domain", "i8"),  # unbound, interdomain: the remote domain's number
+        ("priority", "i8"),  # FIFO: the queue it is linked to next
+        ("pending", "i8"),  # FIFO: 1: raised before there was an event word for it; nothing clears it
+        ("last_vcpu", "i8"),  # FIFO: the queue that it was linked to last: which of the domain's vCPUs, from 0
+        ("last_priority", "i8"),  # and the priority
     ],
     align=True,
 )
@@ -66,6 +91,7 @@ PORT = np.dtype(
 PIRQ = np.dtype(
     [
         ("domain", "i8"),  # owner; NOBODY: not bound
+        ("vector", "i8"),  # the controller's number for it; 0: none, and it cannot be bound
         ("port", "i8"),  # event channel it is bound to; 0: none
         ("source", "i8"),  # the source behind it; NOBODY
         ("level", "i8"),  # 1: EOI waits for the guest
@@ -94,6 +120,35 @@ class PortState(IntEnum):
     PIRQ = 4
     VIRQ = 5
     IPI = 6
+
+
+class Attached(IntEnum):
+    """Ports whose other side is the hypervisor itself, as bits."""
+
+    OWNED = 1  # the hypervisor's own end: the domain may look at it, no more
+    REMOTE = 2  # its remote end is the hypervisor's
+
+
+class Release(IntEnum):
+    """Whose event channels: what differs between releases of Xen."""
+
+    XEN_2008 = 0  # the last tree with PowerPC, May 2008
+    MODERN = 1  # 4.17
+
+
+class Enable(IntEnum):
+    """What a guest masks upcalls by."""
+
+    MSR_EE = 0  # the processor's own bit (PowerPC)
+    MASK_BYTE = 1  # evtchn_upcall_mask in vcpu_info (x86)
+
+
+class Dying(IntEnum):
+    """How far a domain's end has come."""
+
+    NOT = 0
+    DYING = 1  # its ports are closed; it can still be looked up
+    GONE = 2  # nobody can name it any more
 
 
 class Entry(IntEnum):

@@ -27,6 +27,8 @@ HC_SCHED_OP_OLD = 6  # the same call under its older number
 HC_EVENT_CHANNEL_OP = 32
 HC_PHYSDEV_OP = 33
 XENCOMM_INLINE = -(1 << 63)  # a handle with this bit is a guest real address
+XENCOMM_MAGIC = 0x58434F4D  # else it is that of a descriptor: u32 magic, u32 n, then n u64 addresses of pages
+XENCOMM_INVALID = (1 << 64) - 1  # an address of a descriptor that stands for no page
 
 # event_channel_op
 EVTCHNOP_BIND_INTERDOMAIN = 0
@@ -40,10 +42,34 @@ EVTCHNOP_BIND_IPI = 7
 EVTCHNOP_BIND_VCPU = 8
 EVTCHNOP_UNMASK = 9
 EVTCHNOP_RESET = 10
+EVTCHNOP_INIT_CONTROL = 11
+EVTCHNOP_EXPAND_ARRAY = 12
+EVTCHNOP_SET_PRIORITY = 13
 BIND_PIRQ_WILL_SHARE = 1
 DOMID_SELF = 0x7FF0
 NR_VIRQS = 24
+VIRQ_CONSOLE = 2
+VCPU_VIRQS_2008 = 1 << 0 | 1 << 1 | 1 << 7  # those each vCPU has for itself: timer, debug, oprofile
+VCPU_VIRQS_MODERN = VCPU_VIRQS_2008 | 1 << 13  # and the performance monitor
+PORT_BUCKET_2008 = 128  # ports that become valid at a time
+PORT_BUCKET_MODERN = 64
 NR_PIRQS = 512  # a constant of Xen's build; 256 in that of 2008
+
+# FIFO event channels (public/event_channel.h; Xen 4.4 and later)
+PORTS_FIFO = 1 << 17
+FIFO_PENDING = 1 << 31  # in an event word, u32
+FIFO_MASKED = 1 << 30
+FIFO_LINKED = 1 << 29
+FIFO_BUSY = 1 << 28
+FIFO_LINK = (1 << 17) - 1
+FIFO_WORDS_PER_PAGE = 1024
+FIFO_PAGES = 128
+FIFO_PRIORITIES = 16
+FIFO_DEFAULT_PRIORITY = 7
+FIFO_LINK_BITS = 17
+FIFO_READY = 0  # in a control block: u32, a bit for each queue
+FIFO_HEAD = 8  # u32 for each queue
+FIFO_CONTROL_BYTES = 72
 
 # sched_op
 SCHEDOP_YIELD = 0
@@ -77,7 +103,9 @@ XEN_VERSION_3_2 = (3 << 16) | 2
 EPERM = 1
 ENOENT = 2
 ESRCH = 3
+EAGAIN = 11
 ENOMEM = 12
+EACCES = 13
 EFAULT = 14
 EBUSY = 16
 EEXIST = 17
@@ -85,3 +113,4 @@ EINVAL = 22
 ENOSPC = 28
 ENOSYS = 38
 ETIME = 62
+EOPNOTSUPP = 95

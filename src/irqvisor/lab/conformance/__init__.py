@@ -1,0 +1,1 @@
+"""Recorded behaviour of other implementations, replayed here (docs/reference/conformance.md)."""
