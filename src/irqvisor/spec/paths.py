@@ -17,8 +17,10 @@ DELIVER = 35  # deliver_ee when it delivers: in `inject`, never charged by itsel
 PENDING = 15 + 2 * 10 + 3 * 15  # lock, pirq_mask, PENDING; do_IRQ, send_guest_pirq, evtchn_set_pending
 SELECTOR = 10
 UPCALL = 10 + 15  # vcpu_mark_events_pending
-LINK = 2 * 10 + 2 * 15  # FIFO: LINKED, the tail's LINK; evtchn_fifo_set_link, try_set_link
 KICK = 10 + 2 * 15  # BLOCKED; vcpu_kick, vcpu_unblock
+
+# By the same parts, beyond what a profile's `inject` has
+LINK = 2 * 10 + 2 * 15  # FIFO: LINKED, the tail's LINK; evtchn_fifo_set_link, try_set_link
 
 # Counted in guests/bench/paths.c, one function each, by tests/spec/test_paths.py. Estimates: a real hypervisor's
 # functions check more, and lock what this machine has no second user of.
