@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from irqvisor import Machine, _jit
+
 PROGRAM = """
 import numba  # by somebody else, before irqvisor could name a folder
 from irqvisor import _jit
@@ -22,3 +24,11 @@ def test_the_cache_folder_is_ours_whoever_imported_numba_first(tmp_path):
     used, named = done.stdout.split()
     assert used.startswith(str(tmp_path))
     assert used.startswith(named)
+
+
+@pytest.mark.skipif(_jit.NOJIT, reason="nothing is compiled")
+def test_machine_code_is_kept_of_entries_only():
+    Machine.bare().run(instructions=1)
+    kept = {path.name.split("-")[0] for path in _jit.CACHE_DIR.rglob("*.nbi")}
+    assert "loop.run" in kept
+    assert not kept & {"loop.advance", "interpret.interpret", "stretch.stretch"}

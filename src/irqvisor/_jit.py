@@ -19,10 +19,12 @@ from typing import Any, TypeVar
 import numba
 from numba import njit, types
 
+from irqvisor._link import Part, Whole, pipeline
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 PACKAGE = Path(__file__).parent
-COMPILED = ("_jit.py", "tables.py", "trace.py", "spec", "hw", "hv")
+COMPILED = ("_jit.py", "_link.py", "tables.py", "trace.py", "spec", "hw", "hv")
 """Files and folders whose text compiled code depends on, relative to the package."""
 
 NOJIT = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
@@ -61,13 +63,14 @@ if not NOJIT:
     # Then it would cache beside the sources, by file, and a change of a record's layout would go unnoticed.
     numba.config.CACHE_DIR = str(CACHE_DIR)  # type: ignore[attr-defined]
 
-_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
-_INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "no_rewrites": True}
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+_ENTRY: dict[str, Any] = {**_OPTIONS, "pipeline_class": pipeline(Whole), "cache": True}
+_INNER: dict[str, Any] = {**_OPTIONS, "pipeline_class": pipeline(Part), "no_cpython_wrapper": True, "no_rewrites": True}
 
 
 def entry(function: F) -> F:
     """Compile a function that Python calls."""
-    return njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
+    return njit(**_ENTRY)(function)  # type: ignore[no-any-return]
 
 
 def _once(dispatcher: Any) -> Any:

@@ -229,5 +229,5 @@ def plan(scenario: Scenario, designs: Sequence[str] | None, *, workers: int = WO
     length = f"{scenario.duration_ms:g} ms of virtual time"
     several = f", {len(points)} points" if len(points) > 1 else ""
     log = played(scenario)
-    compiling = "" if compiled else ", after compiling for about 55 s, this once"
+    compiling = "" if compiled else ", after compiling for about 30 s, this once"
     return f"{what}: {length}{several}{f' ({log})' if log else ''}; about {max(round(seconds), 1):,} s{compiling}"

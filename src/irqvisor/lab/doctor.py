@@ -66,7 +66,7 @@ def _cache() -> Iterator[Check]:
         yield Check("cache", ok=False, detail=f"{folder}: {error.strerror}; {remedy}")
         return
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-    state = f"{size:.0f} MB" if is_compiled() else "empty: the first run compiles for about 55 s"
+    state = f"{size:.0f} MB" if is_compiled() else "empty: the first run compiles for about 30 s"
     yield Check("cache", ok=True, detail=f"{folder}, {state}")
 
 

@@ -1,0 +1,90 @@
+"""How compiled functions become machine code: once, together with the entry that needs them.
+
+Numba by itself generates machine code for every function, all that it calls included, and does it again for the caller:
+what lies ten calls deep is optimised ten times. Here a function that only compiled code calls remains LLVM's
+intermediate code (`Part`). An entry gathers the parts that it reaches and is optimised with them, once (`Whole`): only
+for it there is machine code, and only it is kept in the disk cache. Three designs took 54 s to compile before, and 25 s
+since.
+
+Numba's libraries and pipelines are used as Numba 0.68 has them (numba/core/codegen.py); pyproject.toml pins it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from llvmlite import binding as llvm
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+
+
+class _Unnoted:
+    """Where a part notes its environment: no machine code would look for it."""
+
+    def set_env(self, env_name: str, env: Any) -> None:
+        """Of Numba's interface."""
+
+
+class Part(JITCodeLibrary):
+    """A function that only compiled code calls."""
+
+    def finalize(self) -> None:
+        """Nothing more is added; nothing is linked yet."""
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:  # noqa: ARG002  Numba's signature
+        """There is no machine code."""
+        return 0
+
+    @property
+    def codegen(self) -> Any:
+        """Asked by Numba only where to note an environment."""
+        return _Unnoted()
+
+
+class Whole(JITCodeLibrary):
+    """An entry, with everything that it reaches."""
+
+    def finalize(self) -> None:
+        """Link, optimise and generate machine code."""
+        module = self._final_module
+        own = {function.name for function in module.functions if not function.is_declaration}
+        for library in _reached(self):
+            linked = library._final_module if isinstance(library, Part) else library._get_module_for_linking()
+            module.link_in(linked, preserve=True)
+            self._reload_init.update(library._reload_init)
+        for function in module.functions:
+            if not function.is_declaration and function.name not in own:
+                function.linkage = llvm.Linkage.internal  # so that LLVM may inline, specialise and drop it
+        passes, builder = self._codegen._module_pass_manager()
+        passes.run(module, builder)
+        module.verify()
+        self._finalize_final_module()
+
+
+def _reached(library: Any) -> Iterator[Any]:
+    """The libraries that a library links, and those that parts among them link, each once."""
+    seen = set()
+    waiting = list(library._linking_libraries)
+    while waiting:
+        found = waiting.pop(0)
+        if found not in seen:
+            seen.add(found)
+            yield found
+            if isinstance(found, Part):
+                waiting += found._linking_libraries
+
+
+def pipeline(kind: type[JITCodeLibrary]) -> type[CompilerBase]:
+    """Numba's own compiler, with libraries of this kind: the option ``pipeline_class`` of njit."""
+
+    class Compiler(CompilerBase):
+        """One function's compiler."""
+
+        def define_pipelines(self) -> list[Any]:
+            """Numba's passes for nopython mode."""
+            state = self.state
+            state.library = kind(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library.enable_object_caching()
+            return [DefaultPassBuilder.define_nopython_pipeline(state)]
+
+    return Compiler
