@@ -224,6 +224,10 @@ def compare(
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Run the ranges of the profile: is the order of each pair decided?")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Take each design apart, and search for what would change their order."),
+    ] = False,
     by: Annotated[
         str, typer.Option(metavar="MEASURE", help="What ranks designs: latency, vector, known, tail, overhead.")
     ] = "latency",
@@ -247,6 +251,8 @@ def compare(
     lab.choose(design)
     if sensitivity:
         return _sensitivity(chosen, design, cpu, by, workers=workers, as_json=as_json)
+    if explain:
+        return _explain(chosen, design, cpu, by, workers=workers, as_json=as_json)
     if not as_json:
         say(lab.plan(chosen, design, workers=workers, compiled=doctor.is_compiled()))
     compile_first(quiet=as_json)
@@ -288,6 +294,30 @@ def _sensitivity(
         out_json({"header": lab.header(found.scenario), "sensitivity": found.to_dict()})
     else:
         show(table.sensitivity(found))
+    if found.violations:
+        return Status.VIOLATED
+    return Status.HELD if found.values else Status.SKIPPED
+
+
+def _explain(
+    chosen: "Scenario", design: list[str] | None, cpu: str | None, by: str, *, workers: int, as_json: bool
+) -> int:
+    from irqvisor.lab import compare as lab
+    from irqvisor.lab import doctor, view
+    from irqvisor.lab.ranking import explain, explain_table, measures
+
+    measures.choose(by)
+    names = [info.name for info in lab.choose(design) if info.available]
+    if not as_json:
+        say(lab.plan(one_point(chosen), names, workers=workers, compiled=doctor.is_compiled()))
+        say("and then, to see what would flip the ranking, some hundred short runs: a minute or less")
+    compile_first(quiet=as_json)
+    with progress_bar("running", quiet=as_json) as (progress, _):
+        found = explain.explain(one_point(chosen), names, cpu=cpu, by=by, workers=workers, on_progress=progress)
+    if as_json:
+        out_json({"header": lab.header(chosen), "explanation": found.to_dict()})
+    else:
+        show(explain_table.explanation(found), view.sentences(["", *view.footer(lab.header(chosen))]))
     if found.violations:
         return Status.VIOLATED
     return Status.HELD if found.values else Status.SKIPPED

@@ -73,8 +73,9 @@ def run(
     log_last: int = 0,
     cpu: str | None = None,
     progress: Progress | None = None,
+    on_machine: Callable[[Machine], None] | None = None,
 ) -> dict[str, Any]:
-    """Run a scenario under a design to its end; the per-design JSON object.
+    """Run a scenario under a design to its end; the per-design JSON object. `on_machine` gets the machine afterwards.
 
     Raises:
         InvariantError: the books do not balance, which is a defect of irqvisor.
@@ -90,6 +91,8 @@ def run(
     finish(machine, progress)
     if log is not None:
         machine.spill_log()
+    if on_machine is not None:
+        on_machine(machine)
     options = BY_NAME[design].settings(scenario.options.get(design, {}))
     result = {"design": design, "skipped": None, "options": options, **metrics.summary(machine, NUMBERS[design])}
     result["virtual_ns"] = scenario.duration_ns

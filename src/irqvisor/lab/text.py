@@ -34,11 +34,11 @@ def percent(part: float, whole: float) -> str:
     return f"{share:.0f} %"
 
 
-def listing(items: Sequence[str]) -> str:
+def listing(items: Sequence[str], last: str = "and") -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     if len(items) < 2:
         return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
 def plural(number: int, word: str) -> str:
