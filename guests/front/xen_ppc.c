@@ -20,6 +20,22 @@ void front_init(void)
     events_init();
 }
 
+void front_init_secondary(void)
+{
+    events_init_secondary();
+}
+
+/* The registers are all that a vCPU is given: the rest of its state is in memory. */
+void front_start_vcpu(u64 number, u64 entry, u64 argument)
+{
+    static struct vcpu_context context;
+
+    context.pc = entry;
+    context.gprs[3] = argument;
+    context.msr = read_msr();
+    events_start_vcpu(number, &context);
+}
+
 void front_register(struct source *source)
 {
     events_register(source);
@@ -36,7 +52,7 @@ struct source *get_irq(struct scan *scan)
 
 int more_irqs(const struct scan *scan)
 {
-    return (scan->ready | scan->selector | scan->shared->vcpu[0].upcall_pending) != 0;
+    return (scan->ready | scan->selector | info_of(scan)->upcall_pending) != 0;
 }
 
 /* R6: until upcall_pending stays clear. */

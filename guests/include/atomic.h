@@ -17,6 +17,20 @@ static inline u64 atomic_exchange(volatile u64 *word, u64 fresh)
     return old;
 }
 
+/* Add, return what was there. */
+static inline u64 atomic_add(volatile u64 *word, u64 more)
+{
+    u64 old, sum;
+    __asm__ volatile("1: ldarx %0,0,%2\n"
+                     "   add %1,%0,%3\n"
+                     "   stdcx. %1,0,%2\n"
+                     "   bne- 1b"
+                     : "=&r"(old), "=&r"(sum)
+                     : "r"(word), "r"(more)
+                     : "cr0", "memory");
+    return old;
+}
+
 static inline void atomic_clear(volatile u64 *word, u64 bits)
 {
     u64 value;

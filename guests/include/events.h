@@ -18,8 +18,7 @@
 #include "processor.h"
 #include "xen.h"
 
-#define PORTS_PER_WORD 64
-#define WORDS (MAX_SOURCES / PORTS_PER_WORD + 1) /* port 0 is nobody's, and a loopback channel takes two */
+#define WORDS PORT_WORDS
 #define PORTS (WORDS * PORTS_PER_WORD)
 
 static struct xen_shared_info *shared;
@@ -45,25 +44,44 @@ static void events_init(void)
         give_up(EXIT_SETUP, "no shared-info in the device tree", 0);
     for (u64 word = 0; word < EVENT_WORDS; word++)
         shared->mask[word] = ~0UL;
+    this_vcpu()->info = &shared->vcpu[0];
+}
+
+static inline void events_init_secondary(void)
+{
+    this_vcpu()->info = &shared->vcpu[this_vcpu()->number];
+}
+
+static inline void events_start_vcpu(u64 number, const struct vcpu_context *context)
+{
+    if (xen_call3(XEN_VCPU_OP, VCPUOP_INITIALISE, number, handle(context)) != 0)
+        give_up(EXIT_SETUP, "VCPUOP_initialise refused", number);
+    if (xen_call3(XEN_VCPU_OP, VCPUOP_UP, number, 0) != 0)
+        give_up(EXIT_SETUP, "VCPUOP_up refused", number);
 }
 
 /*
  * Let a port's events in: clear MASK, then look at PENDING, for an event that came while it was masked left no selector
- * bit. Only this vCPU writes MASK, and only with interrupts off, so a plain store will do.
+ * bit. Interrupts are off. Events are told to the first vCPU unless the port is bound to another, here, before there
+ * are any.
  */
 static void listen(u32 port, struct source *source)
 {
     u64 word = port / PORTS_PER_WORD;
     u64 bit = 1UL << port % PORTS_PER_WORD;
+    struct evtchn_bind_vcpu bind = {.port = port, .vcpu = source->vcpu};
 
     if (port >= PORTS)
         give_up(EXIT_SETUP, "port out of range", port);
+    if (source->vcpu != 0 && xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_VCPU, handle(&bind)) != 0)
+        give_up(EXIT_SETUP, "bind_vcpu refused", port);
     *place_of(EVENT_WORDS - 1 - word, leading_zeros(bit)) = source;
-    shared->mask[word] &= ~bit;
+    vcpu_of(source->vcpu)->bound[WORDS - 1 - word] |= bit;
+    atomic_clear(&shared->mask[word], bit);
     barrier();
     if (shared->pending[word] & bit) {
-        atomic_set(&shared->vcpu[0].selector, 1UL << word);
-        shared->vcpu[0].upcall_pending = 1;
+        atomic_set(&shared->vcpu[source->vcpu].selector, 1UL << word);
+        shared->vcpu[source->vcpu].upcall_pending = 1;
     }
 }
 
@@ -80,6 +98,11 @@ static void events_register(struct source *source)
     listen(bind.port, source);
 }
 
+static inline struct xen_vcpu_info *info_of(const struct scan *scan)
+{
+    return scan->smp ? this_vcpu()->info : &scan->shared->vcpu[0];
+}
+
 /*
  * Steps R1 to R3 of docs/explanation/event-channels.md. Xen may set a selector bit at any time, from another processor
  * too, so only an atomic exchange loses none. The upcall byte is just stored: whatever Xen sets before is found in the
@@ -87,9 +110,11 @@ static void events_register(struct source *source)
  */
 static inline void take_notification(struct scan *scan)
 {
-    scan->shared->vcpu[0].upcall_pending = 0;
+    struct xen_vcpu_info *info = info_of(scan);
+
+    info->upcall_pending = 0;
     barrier();
-    scan->selector = atomic_exchange(&scan->shared->vcpu[0].selector, 0);
+    scan->selector = atomic_exchange(&info->selector, 0);
 }
 
 static inline volatile u64 *pending_word(const struct scan *scan)
@@ -97,7 +122,10 @@ static inline volatile u64 *pending_word(const struct scan *scan)
     return &scan->shared->pending[EVENT_WORDS - 1 - scan->word];
 }
 
-/* R4: the lowest word that the selector names, and its ports that are pending and not masked. */
+/*
+ * R4: the lowest word that the selector names, and its ports that are pending and not masked. The words are the
+ * domain's, the selector is the vCPU's: of several, each handles the ports that are bound to it.
+ */
 static inline void take_word(struct scan *scan)
 {
     u64 bit = scan->selector & -scan->selector;
@@ -105,6 +133,8 @@ static inline void take_word(struct scan *scan)
     scan->selector ^= bit;
     scan->word = leading_zeros(bit);
     scan->ready = pending_word(scan)[0] & ~pending_word(scan)[EVENT_WORDS];
+    if (scan->smp)
+        scan->ready &= this_vcpu()->bound[scan->word - (EVENT_WORDS - WORDS)];
 }
 
 /*
@@ -159,7 +189,7 @@ static inline void end_event(const struct source *source)
 
 static inline int upcall_pending(void)
 {
-    return shared->vcpu[0].upcall_pending;
+    return this_vcpu()->info->upcall_pending;
 }
 
 /* A channel from this domain to itself: what is sent on one end arrives at the other. */

@@ -12,6 +12,7 @@
  * different front ends; it lives in registers, because everything is linked as one module.
  */
 struct scan {
+    u64 smp;                        /* 1: look for this vCPU's own only; 0: there is one */
     u64 xirr;                       /* rhype: what H_XIRR answered, for H_EOI */
     struct xen_shared_info *shared; /* xen-ppc */
     u64 selector;                   /* xen-ppc: words of the bitmap still to look at */
@@ -27,6 +28,12 @@ void front_register(struct source *source);
 
 /* At boot, MSR[EE]=0, all sources registered: open the controller for this processor. */
 void front_ready(void);
+
+/* At boot: have another vCPU begin at `entry` in 64-bit mode with `argument` in r3. */
+void front_start_vcpu(u64 number, u64 entry, u64 argument);
+
+/* There, MSR[EE]=0, before front_ready(): what front_init() does for the first. */
+void front_init_secondary(void);
 
 /*
  * At 0x500, MSR[EE]=0: which interrupt? Returns its source, &self, or NO_IRQ if nothing was found at once, in which

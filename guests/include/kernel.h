@@ -6,6 +6,29 @@
 #include "types.h"
 
 #define MAX_SOURCES 256 /* as many as a machine has */
+#define MAX_VCPUS 32     /* as many as the page shared with Xen has room for */
+#define PORTS_PER_WORD 64
+#define PORT_WORDS (MAX_SOURCES / PORTS_PER_WORD + 1) /* port 0 is nobody's, and a loopback channel takes two */
+#define STACK_BYTES 2048 /* of each vCPU but the first, its struct vcpu included */
+
+/* What one virtual processor has for itself. r13 points at it, on each its own; nothing else uses r13. */
+struct vcpu {
+    u64 stack; /* where its r1 begins: secondary.S */
+    u64 number;
+    u64 due;                      /* time base at the next tick */
+    struct xen_vcpu_info *info;   /* xen designs: its part of the shared page */
+    u64 bound[PORT_WORDS];        /* xen designs: the ports that notify it, counted like `scan.word` */
+};
+_Static_assert(OFFSET_OF(struct vcpu, stack) == 0, "secondary.S");
+
+extern struct vcpu first_vcpu;
+
+static inline struct vcpu *this_vcpu(void)
+{
+    struct vcpu *vcpu;
+    __asm__("mr %0,13" : "=r"(vcpu));
+    return vcpu;
+}
 
 /*
  * One device, as the device tree describes it and as its driver remembers it. Inside this kernel it stands for its
@@ -22,7 +45,8 @@ struct source {
     u32 slots;
     u16 priority;           /* XICS sense: 0 most favoured; 5 is a device's default */
     u16 level;              /* 1 level, 0 edge */
-    u64 reserved;
+    u32 vcpu;               /* which is told of it */
+    u32 reserved;
 };
 _Static_assert(sizeof(struct source) == 64, "an index becomes an address by one shift");
 
@@ -37,6 +61,7 @@ struct configuration {
     u64 handler_work;   /* iterations of the inner loop for each item */
     u64 tick_hz;        /* 0, or a periodic decrementer tick */
     u64 timebase_hz;
+    u64 vcpus;          /* virtual processors */
     u64 shared_info;    /* xen designs: address of the page shared with the hypervisor */
     const char *misbehave; /* what this guest does wrong; null: nothing */
 };
@@ -61,8 +86,15 @@ extern u64 never_eoi;          /* misbehave: 1 = takes interrupts and never ends
 void compute_unit(u64 iterations);
 NORETURN void compute_for_ever(void);
 
+/* secondary.c: every other virtual processor */
+void start_vcpus(void);
+struct vcpu *vcpu_of(u64 number);
+void online(void);     /* this one has its interrupts enabled; the last one stores the ready mark */
+NORETURN void work(void);
+
 /* tick.c */
 extern u64 ticks;
+void tick_boot(void);     /* the first virtual processor, once */
 void tick_start(void);
 void tick(void);
 void tick_interrupt(void);

@@ -10,6 +10,7 @@ enum xen_call {
     XEN_SET_TIMER_OP = 15,
     XEN_VERSION = 17,
     XEN_CONSOLE_IO = 18,
+    XEN_VCPU_OP = 24,
     XEN_SCHED_OP = 29,
     XEN_EVENT_CHANNEL_OP = 32,
     XEN_PHYSDEV_OP = 33,
@@ -22,6 +23,9 @@ enum {
     EVTCHNOP_BIND_PIRQ = 2,
     EVTCHNOP_SEND = 4,
     EVTCHNOP_ALLOC_UNBOUND = 6,
+    EVTCHNOP_BIND_VCPU = 8,
+    VCPUOP_INITIALISE = 0,
+    VCPUOP_UP = 1,
     PHYSDEVOP_IRQ_STATUS_QUERY = 5,
     PHYSDEVOP_EOI = 12,
     IRQ_STATUS_NEEDS_EOI = 1,
@@ -52,8 +56,34 @@ struct physdev_irq_status_query {
     u32 flags; /* out */
 };
 
+struct evtchn_bind_vcpu {
+    u32 port;
+    u32 vcpu;
+};
+
+/* VCPUOP_initialise: the registers that a vCPU begins with, as the PowerPC port had them in 2007. */
+struct vcpu_context {
+    u64 gprs[32];
+    u64 lr;
+    u64 ctr;
+    u64 srr0;
+    u64 srr1;
+    u64 pc;
+    u64 msr;
+    u64 fpscr;
+    u64 xer;
+    u64 hid4;
+    u64 dar;
+    u32 dsisr;
+    u32 cr;
+    u32 padding;
+    u32 entry_vector;
+    u64 sdr1;
+};
+_Static_assert(OFFSET_OF(struct vcpu_context, cr) == 340, "arch-powerpc.h, cpu_user_regs");
+
 #define EVENT_WORDS 64
-#define MAX_VCPUS 32
+#define SHARED_VCPUS 32
 
 struct xen_vcpu_info {
     volatile u8 upcall_pending; /* Xen sets it, the guest clears it */
@@ -64,7 +94,7 @@ struct xen_vcpu_info {
 };
 
 struct xen_shared_info {
-    struct xen_vcpu_info vcpu[MAX_VCPUS];
+    struct xen_vcpu_info vcpu[SHARED_VCPUS];
     volatile u64 pending[EVENT_WORDS];
     volatile u64 mask[EVENT_WORDS];
 };

@@ -13,13 +13,15 @@ NOINLINE void compute_unit(u64 iterations)
     unit_state = mix(unit_state, iterations);
 }
 
-/* All loops in turn; each counts its units where the board can see them. */
+/* All loops in turn, or with several vCPUs its own; each counts its units where the board can see them. */
 NOINLINE NORETURN void compute_for_ever(void)
 {
     volatile u64 *work = (volatile u64 *)config.work;
+    u64 first = config.vcpus > 1 ? this_vcpu()->number : 0;
+    u64 end = config.vcpus > 1 ? first + 1 : config.compute_loops;
 
     for (;;) {
-        for (u64 loop = 0; loop < config.compute_loops; loop++) {
+        for (u64 loop = first; loop < end; loop++) {
             if (config.hold_units == 0) {
                 compute_unit(config.compute_unit);
                 work[loop]++;

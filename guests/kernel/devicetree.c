@@ -66,6 +66,7 @@ static const struct field source_fields[] = {
     SOURCE("interrupts", 4, 1, level),
     SOURCE("priority", 0, 1, priority),
     SOURCE("number", 0, 1, number),
+    SOURCE("vcpu", 0, 1, vcpu),
     {0},
 };
 
@@ -91,8 +92,10 @@ static struct place place_of(u64 depth, const char *parent, const char *name)
         return (struct place){irqvisor_fields, &config};
     if (depth == 2 && is_named(name, "xen"))
         return (struct place){xen_fields, &config};
-    if (depth == 3 && is_named(parent, "cpus") && is_named(name, "cpu"))
+    if (depth == 3 && is_named(parent, "cpus") && is_named(name, "cpu")) {
+        config.vcpus++;
         return (struct place){cpu_fields, &config};
+    }
     if (depth == 3 && is_named(parent, "sources") && is_named(name, "source")) {
         if (source_count == MAX_SOURCES)
             give_up(EXIT_SETUP, "more sources than", MAX_SOURCES);

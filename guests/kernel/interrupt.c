@@ -51,7 +51,7 @@ NOINLINE static void serve_the_rest(struct scan scan, int usual)
 
 INLINE static void take_interrupts(int usual)
 {
-    struct scan scan;
+    struct scan scan = {.smp = !usual};
     struct source *source = get_irq(&scan);
 
     if (LIKELY(source != NO_IRQ) && UNLIKELY(!serve(source, &scan, usual)))

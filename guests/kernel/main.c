@@ -18,18 +18,27 @@ NOINLINE NORETURN void idle(void)
 /* From start.S: 64-bit mode, a stack, the address of the device tree. */
 NORETURN void kernel_main(const void *tree)
 {
+    __asm__ volatile("mr 13,%0" : : "r"(&first_vcpu));
     read_device_tree(tree);
-    unusual_interrupts = config.handler_work != 0;
+    unusual_interrupts = config.handler_work != 0 || config.vcpus > 1;
     front_init();
     for (struct source *source = sources; source < sources + source_count; source++) {
         ring_open(source);
         front_register(source);
     }
     front_ready();
+    tick_boot();
     tick_start();
+    start_vcpus();
     front_enable();
-    board()->ready = 1;
+    online();
     misbehave();
+    work();
+}
+
+/* What is left to do when everything is set up. */
+NORETURN void work(void)
+{
     if (config.compute_loops)
         compute_for_ever();
     idle();

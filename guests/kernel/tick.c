@@ -3,26 +3,30 @@
 #include "kernel.h"
 #include "processor.h"
 
-u64 ticks;         /* ticks taken */
+u64 ticks;         /* ticks taken; of several virtual processors, about */
 static u64 period; /* in time base units; 0: no tick */
-static u64 due;    /* time base at the next tick */
 
 #define NS_PER_SECOND 1000000000UL
 
-/* At boot, interrupts off. Also without a tick: the decrementer starts at 0 and would interrupt at once. */
+void tick_boot(void)
+{
+    if (config.tick_hz == 0)
+        return;
+    period = config.timebase_hz / config.tick_hz;
+    if (period == 0 || period > DEC_FAR)
+        give_up(EXIT_SETUP, "tick-hz out of range", config.tick_hz);
+}
+
+/*
+ * At boot, on each virtual processor, interrupts off. Also without a tick: the decrementer starts at 0 and would
+ * interrupt at once.
+ */
 void tick_start(void)
 {
     u64 now = read_time_base();
 
-    if (config.tick_hz == 0) {
-        front_set_tick(0, now);
-        return;
-    }
-    period = config.timebase_hz / config.tick_hz;
-    if (period == 0 || period > DEC_FAR)
-        give_up(EXIT_SETUP, "tick-hz out of range", config.tick_hz);
-    due = now + period;
-    front_set_tick(due, now);
+    this_vcpu()->due = now + period;
+    front_set_tick(period ? now + period : 0, now);
 }
 
 /*
@@ -31,19 +35,20 @@ void tick_start(void)
  */
 void tick(void)
 {
+    struct vcpu *vcpu = this_vcpu();
     u64 now = read_time_base();
 
     if (period == 0) {
         front_set_tick(0, now);
         return;
     }
-    if ((s64)(now - due) >= 0) {
+    if ((s64)(now - vcpu->due) >= 0) {
         ticks++;
-        due += period;
-        if ((s64)(now - due) >= 0)
-            due = now + period;
+        vcpu->due += period;
+        if ((s64)(now - vcpu->due) >= 0)
+            vcpu->due = now + period;
     }
-    front_set_tick(due, now);
+    front_set_tick(vcpu->due, now);
 }
 
 /* From vectors.S at 0x900. */
@@ -56,7 +61,7 @@ void tick_interrupt(void)
 
 u64 tick_next(void)
 {
-    return period ? due : 0;
+    return period ? this_vcpu()->due : 0;
 }
 
 /* Time base to nanoseconds, rounded up, without a product that does not fit. */

@@ -16,7 +16,7 @@ from irqvisor.errors import ImageError
 from irqvisor.guest import devicetree
 from irqvisor.guest.image import Image
 from irqvisor.hv import loop
-from irqvisor.hv.state import PortState
+from irqvisor.hv.state import PortState, RunState
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NEVER, NOBODY, Model, RegionKind
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
@@ -75,6 +75,7 @@ class SourceConfig:
     priority: int
     slots: int
     pcpu: int
+    vcpu: int  # of its domain, which is told of it
     kind: int
     seed: int
     period: int = 0
@@ -91,7 +92,7 @@ class DomainConfig:
     """A guest and where it runs."""
 
     name: str
-    pcpu: int
+    pcpus: tuple[int, ...]  # where each of its vCPUs runs
     image: Path
     ram_bytes: int
     ram_base: int
@@ -186,13 +187,14 @@ def build(config: Config) -> Machine:
     if n_pirq + openpic.INTERNAL_SOURCES > openpic.MAX_SOURCES:
         raise ValueError(f"interrupt {n_pirq - 1}: the controller has {openpic.MAX_SOURCES} sources")
     n = len(config.domains)
+    vcpus = sum(len(d.pcpus) for d in config.domains)
     arrivals = [s.arrivals for s in config.sources if s.arrivals is not None]
     ram_bytes = max(d.ram_base + d.ram_bytes for d in config.domains)
     state = tables.allocate(
         {
             Table.HEADER: 1,
             Table.PCPU: config.pcpus,
-            Table.CONTEXT: n,
+            Table.CONTEXT: vcpus,
             Table.REGION: n * REGIONS,
             Table.PIC: 1,
             Table.PIC_CPU: config.pcpus,
@@ -204,13 +206,13 @@ def build(config: Config) -> Machine:
             Table.SOURCE: len(config.sources),
             Table.ARRIVAL: sum(len(a) for a in arrivals),
             Table.DOMAIN: n,
-            Table.VCPU: n,
+            Table.VCPU: vcpus,
             Table.PORT: FIRST_PORTS * n if config.has_shared_info else 0,
             Table.PIRQ: n_pirq,
             Table.REQUEST: 1,
             Table.OBSERVED: 1,
             Table.PCPU_COUNT: config.pcpus,
-            Table.CONTEXT_COUNT: n,
+            Table.CONTEXT_COUNT: vcpus,
             Table.DOMAIN_COUNT: n,
             Table.JOURNEY: len(config.sources),
             Table.POSTED: sum(s.slots for s in config.sources),
@@ -236,7 +238,8 @@ def _header(machine: Machine, config: Config, n_pirq: int) -> None:
     h = machine.header
     costs = config.costs
     h.design, h.options, h.n_pcpu, h.n_pirq = int(config.design), config.options, config.pcpus, n_pirq
-    h.n_context = h.n_domain = h.unready = len(config.domains)
+    h.n_domain = h.unready = len(config.domains)
+    h.n_context = len(machine.views[Table.CONTEXT])
     h.n_source = len(config.sources)
     h.clock_hz, h.tb_num, h.tb_den, h.cpi, h.hv_cpi = (
         costs.clock_hz,
@@ -258,13 +261,13 @@ def _pcpus(machine: Machine, config: Config) -> None:
     for p, pc in enumerate(machine.views[Table.PCPU]):
         pc.model, pc.isa = int(config.model), config.isa
         pc.hypervisor = int(not config.bare_metal)
-        pc.context = pc.loaded = NOBODY
+        pc.context = pc.loaded = pc.vcpus = NOBODY
         pc.hdec_at = NEVER
         pc.resched = 1
         if config.bare_metal:
             pc.resched = 0
             for d, domain in enumerate(config.domains):
-                if domain.pcpu == p:
+                if p in domain.pcpus:
                     pc.context = pc.loaded = d
 
 
@@ -272,12 +275,13 @@ def _domains(machine: Machine, config: Config) -> list[Layout]:
     layouts = []
     ports = machine.views[Table.PORT]
     regions = machine.views[Table.REGION]
+    v = 0
     for d, domain in enumerate(config.domains):
         layout = lay_out(config, d)
         layouts.append(layout)
         ram = domain.ram_base
         e = machine.views[Table.DOMAIN][d]
-        e.id, e.alive, e.vcpu, e.vcpus, e.ram, e.ram_bytes = d, 1, d, 1, ram, domain.ram_bytes
+        e.id, e.alive, e.vcpu, e.vcpus, e.ram, e.ram_bytes = d, 1, v, len(domain.pcpus), ram, domain.ram_bytes
         e.pirqs, e.max_port = xen.NR_PIRQS, xen.PORTS_FIFO - 1
         e.shared = ram + layout.shared_info if config.has_shared_info else NOBODY
         e.work, e.loops, e.privileged = ram + layout.work, len(domain.loops), int(domain.privileged)
@@ -295,19 +299,35 @@ def _domains(machine: Machine, config: Config) -> list[Layout]:
         for k, (base, size, kind, offset) in enumerate(wired):
             r = regions[first + k]
             r.start, r.bytes, r.kind, r.ram = base, size, int(kind), offset
-        _context(machine, config, d, ram, first, len(wired))
-        v = machine.views[Table.VCPU][d]
-        v.domain, v.pcpu, v.mfrr, v.timer = d, domain.pcpu, PRIORITY_NONE, NEVER
-        v.info, v.control = e.shared, NOBODY
-        v.running = int(config.bare_metal)
+        for number in range(len(domain.pcpus)):
+            _context(machine, config, d, number, v, first, len(wired))
+            _vcpu(machine, config, d, number, v)
+            v += 1
     return layouts
 
 
-def _context(machine: Machine, config: Config, d: int, ram: int, region: int, regions: int) -> None:
-    """Entry state: everything zero but the device tree's address; bare metal starts in hypervisor state."""
-    c = machine.views[Table.CONTEXT][d]
+def _vcpu(machine: Machine, config: Config, d: int, number: int, v: int) -> None:
+    """What the hypervisor knows of a vCPU at first: only a domain's first one is up."""
+    w = machine.views[Table.VCPU][v]
+    w.domain, w.mfrr, w.timer, w.period_at = d, PRIORITY_NONE, NEVER, NEVER
+    w.running = int(config.bare_metal)
+    w.down = int(number > 0)
+    w.initialised = int(number == 0)
+    w.state = RunState.OFFLINE if number else RunState.RUNNING if config.bare_metal else RunState.RUNNABLE
+    w.info = w.control = NOBODY
+    if config.has_shared_info:
+        w.info = int(machine.views[Table.DOMAIN][d].shared) + xen.VCPU_INFO_BYTES * number
+    loop.place(machine.arrays, v, config.domains[d].pcpus[number])
+
+
+def _context(machine: Machine, config: Config, d: int, number: int, v: int, region: int, regions: int) -> None:
+    """Entry state: everything zero; bare metal starts in hypervisor state. All vCPUs of a domain have its memory."""
+    c = machine.views[Table.CONTEXT][v]
+    machine.views[Table.CONTEXT_COUNT][v].domain = d
+    ram = config.domains[d].ram_base
     c.win_base, c.win_size, c.region, c.regions = ram, config.domains[d].ram_bytes, region, regions
-    c.lpid, c.pcpu, c.pir = d, config.domains[d].pcpu, config.domains[d].pcpu
+    c.lpid, c.pcpu = d, config.domains[d].pcpus[number]
+    c.pir = c.pcpu
     c.msr = MSR_SF | MSR_HV | MSR_ME if config.bare_metal else 0
     c.hid0 = HID0_NAP if config.bare_metal else HID0_HDICE
     if config.has_shared_info:
@@ -322,7 +342,7 @@ def _context(machine: Machine, config: Config, d: int, ram: int, region: int, re
 def _sources(machine: Machine, config: Config, layouts: list[Layout]) -> None:
     pirqs = machine.views[Table.PIRQ]
     for r in pirqs:
-        r.domain = r.source = NOBODY
+        r.domain = r.source = r.server = NOBODY
         r.priority = PRIORITY_NONE
     posted = first = 0
     times = machine.views[Table.ARRIVAL]
@@ -332,7 +352,7 @@ def _sources(machine: Machine, config: Config, layouts: list[Layout]) -> None:
             source.kind,
             int(source.level),
             source.irq,
-            source.domain,
+            int(machine.views[Table.DOMAIN][source.domain].vcpu),
             source.domain,
         )
         e.ring = int(machine.views[Table.DOMAIN][source.domain].ram) + layouts[source.domain].rings[s]
@@ -347,6 +367,7 @@ def _sources(machine: Machine, config: Config, layouts: list[Layout]) -> None:
             first += len(source.arrivals)
         r = pirqs[source.irq]
         r.domain, r.source, r.level, r.vector = source.domain, s, int(source.level), source.irq
+        r.server = int(machine.views[Table.DOMAIN][source.domain].vcpu) + source.vcpu
         r.priority, r.pcpu = source.priority, source.pcpu
 
 
@@ -358,7 +379,7 @@ def _guests(machine: Machine, config: Config, layouts: list[Layout]) -> None:
         _put(machine, start, program.place(layout.free))
         tree = devicetree.build(_tree(config, d, layout))
         _put(machine, start + layout.tree, tree)
-        c = machine.views[Table.CONTEXT][d]
+        c = machine.views[Table.CONTEXT][int(machine.views[Table.DOMAIN][d].vcpu)]
         c.nip = program.entry
         c.gpr[3] = layout.tree
         machine.labels.symbols.append(list(program.symbols))
@@ -382,6 +403,7 @@ def _tree(config: Config, d: int, layout: Layout) -> devicetree.BoardTree:
     return devicetree.BoardTree(
         ram_bytes=domain.ram_bytes,
         timebase_hz=config.costs.timebase_hz,
+        vcpus=len(domain.pcpus),
         sources=tuple(
             devicetree.BoardSource(
                 number=s,
@@ -393,6 +415,7 @@ def _tree(config: Config, d: int, layout: Layout) -> devicetree.BoardTree:
                 level=source.level,
                 label=source.name,
                 priority=source.priority,
+                vcpu=source.vcpu,
             )
             for s, source in enumerate(config.sources)
             if source.domain == d

@@ -111,6 +111,7 @@ PCPU_COUNT = np.dtype(
 
 CONTEXT_COUNT = np.dtype(
     [
+        ("domain", "i8"),  # whose context it is
         ("vectored", "i8"),  # cycle of the last external interrupt entry
         ("open", "i8"),  # 1: inside that handler
         ("learned", "i8"),  # sources it learned of since
@@ -266,7 +267,7 @@ def vectored(m, c, p, now, rescuer):
     k.learned = 0
     k.foreign = 0
     k.rescuer = rescuer
-    emit(m, Kind.VECTOR, now, p, c, -1, 0, rescuer)
+    emit(m, Kind.VECTOR, now, p, k.domain, -1, 0, rescuer)
 
 
 @jit
@@ -292,7 +293,7 @@ def known(m, s, c, p, now, head):
     j.rescuer = k.rescuer
     sample(m, Latency.VECTOR, j.stamp[Stamp.VECTORED] - j.stamp[Stamp.RAISED])
     sample(m, Latency.KNOWN, now - j.stamp[Stamp.RAISED])
-    emit(m, Kind.KNOW, now, p, c, s, j.id, head)
+    emit(m, Kind.KNOW, now, p, k.domain, s, j.id, head)
 
 
 @jit

@@ -129,8 +129,12 @@ class Parked:
         self.cpu.nip, self.cpu.msr = self.HERE, msr
 
     @property
+    def domain(self) -> int:
+        return int(vcpu(self.machine, self.v).domain)
+
+    @property
     def memory(self) -> Any:
-        return self.machine.memory_of(self.v)
+        return self.machine.memory_of(self.domain)
 
     @property
     def cpu(self) -> Any:
@@ -203,12 +207,17 @@ class Parked:
         self.memory[self.shared + offset : self.shared + offset + 8] = value.to_bytes(8, "big")
 
     @property
+    def info(self) -> int:
+        """Where its vcpu_info is, from the start of shared_info."""
+        return int(vcpu(self.machine, self.v).info - self.machine.views[Table.DOMAIN][self.domain].shared)
+
+    @property
     def upcall(self) -> int:
-        return self.memory[self.shared]
+        return self.memory[self.shared + self.info]
 
     @property
     def selector(self) -> int:
-        return self.bits(xen.PENDING_SEL)
+        return self.bits(self.info + xen.PENDING_SEL)
 
     def pending(self, word: int = 0) -> int:
         return self.bits(xen.EVTCHN_PENDING + 8 * word)
@@ -219,7 +228,7 @@ class Parked:
     def listen(self) -> None:
         """As a fresh guest: nothing pending, nothing masked."""
         for offset in range(0, 16, 8):
-            self.set_bits(offset, 0)
+            self.set_bits(self.info + offset, 0)
         for word in range(64):
             self.set_bits(xen.EVTCHN_PENDING + 8 * word, 0)
             self.set_bits(xen.EVTCHN_MASK + 8 * word, 0)

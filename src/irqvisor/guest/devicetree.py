@@ -50,6 +50,7 @@ class BoardSource:
         level: whether the line is level; edge otherwise.
         label: what it is, for people: "disk".
         priority: XICS sense, 0 most favoured.
+        vcpu: which of the guest's vCPUs is told of it.
     """
 
     number: int
@@ -61,6 +62,7 @@ class BoardSource:
     level: bool = False
     label: str = ""
     priority: int = 5
+    vcpu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class BoardTree:
     Attributes:
         ram_bytes: size of its memory, which begins at 0.
         timebase_hz: time base and decrementer ticks a second.
+        vcpus: how many vCPUs it has.
         sources: what it owns; their ``reg`` properties are real addresses in its memory.
         work: address of its work counters, one u64 a compute loop; 0: none.
         compute_loops: how many loops it runs in turn; 0: it sleeps when there is nothing to do.
@@ -85,6 +88,7 @@ class BoardTree:
 
     ram_bytes: int
     timebase_hz: int
+    vcpus: int = 1
     sources: tuple[BoardSource, ...] = ()
     work: int = 0
     compute_loops: int = 0
@@ -137,13 +141,16 @@ def build(tree: BoardTree) -> bytes:
 
 
 def _cpus(tree: BoardTree) -> fdt.Node:
-    cpu = _node(
-        "cpu@0",
-        _text("device_type", "cpu"),
-        fdt.PropWords("reg", 0),
-        fdt.PropWords("timebase-frequency", tree.timebase_hz),
-    )
-    return _node("cpus", fdt.PropWords("#address-cells", 1), fdt.PropWords("#size-cells", 0), cpu)
+    cpus = [
+        _node(
+            f"cpu@{n:x}",
+            _text("device_type", "cpu"),
+            fdt.PropWords("reg", n),
+            fdt.PropWords("timebase-frequency", tree.timebase_hz),
+        )
+        for n in range(tree.vcpus)
+    ]
+    return _node("cpus", fdt.PropWords("#address-cells", 1), fdt.PropWords("#size-cells", 0), *cpus)
 
 
 def _irqvisor(tree: BoardTree) -> fdt.Node:
@@ -175,6 +182,7 @@ def _sources(sources: Iterable[BoardSource]) -> fdt.Node:
                 fdt.PropWords("number", source.number),
                 _text("label", source.label),
                 fdt.PropWords("priority", source.priority),
+                fdt.PropWords("vcpu", source.vcpu),
             )
         )
     return node

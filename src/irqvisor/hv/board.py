@@ -6,6 +6,7 @@ CONSOLE: one byte, for guests that have no hypervisor to print for them.
 
 from irqvisor import trace
 from irqvisor._jit import jit
+from irqvisor.hv import scheduler
 from irqvisor.hv.state import Exit, domain, pirq, vcpu
 from irqvisor.hw import openpic, timeline
 from irqvisor.hw.memory import load64
@@ -62,13 +63,16 @@ def stop_domain(m, p, d, why, value):
     e.exit = why
     e.status = value
     e.exit_cycle = pc.now
-    e.exit_pc = context(m, e.vcpu).nip
+    here = pc.context >= 0 and vcpu(m, pc.context).domain == d
+    e.exit_pc = context(m, pc.context if here else e.vcpu).nip
     trace.emit(m, trace.Kind.DOMAIN_STOP, pc.now, p, d, -1, 0, why)
     if pc.hypervisor != 0:
         release_lines(m, d)
-    if pc.context == e.vcpu:
-        vcpu(m, e.vcpu).running = 0
-        pc.context = NOBODY
+    if here:
+        scheduler.unload(m, p)
+    for v in range(e.vcpu, e.vcpu + e.vcpus):
+        if vcpu(m, v).running != 0:
+            scheduler.kick(m, p, vcpu(m, v).pcpu)  # it stops running when the IPI arrives
     pc.resched = 1
     if e.ready == 0:
         one_less(m, pc.now)
@@ -93,7 +97,7 @@ def panic(m, p):
     for d in range(header(m).n_domain):
         stop_domain(m, p, d, Exit.PANIC, 0)
     for q in range(header(m).n_pcpu):
-        pcpu(m, q).context = NOBODY
+        scheduler.unload(m, q)
 
 
 @jit

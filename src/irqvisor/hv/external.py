@@ -71,7 +71,7 @@ def whereabouts(m, s, disabled):
     if r.port != 0 and event_channel.is_pending(m, r.domain, r.port):
         if event_channel.is_masked(m, r.domain, r.port):
             return Where.MASKED
-        if not event_channel.upcall_pending(m, domain(m, r.domain).vcpu):
+        if not event_channel.upcall_pending(m, event_channel.notified(m, r.domain, r.port)):
             return Where.NOWHERE
         return Where.DISABLED if disabled else Where.UNDER_WAY
     if r.in_flight != 0:

@@ -18,8 +18,7 @@ from irqvisor.hw.state import NEVER, NOBODY, RegionKind, Stop, header, pcpu, reg
 from irqvisor.spec import paths, xen
 from irqvisor.spec.papr import H_FUNCTION, H_PRIVILEGE
 from irqvisor.spec.power_isa import MSR_PR
-
-NANOSECONDS = 1_000_000_000
+from irqvisor.spec.xen import NANOSECONDS
 
 
 class Answer(IntEnum):
@@ -96,7 +95,7 @@ def xen_call(m, p, v, cpu):
         return physdev_op(m, p, v, cpu)
     if number == xen.HC_SET_TIMER_OP:
         accounting.path(m, p, paths.SET_TIMER)
-        scheduler.set_timer(m, v, cycle_of_system_time(m, cpu.gpr[4]), 1)
+        set_timer(m, p, v, cpu.gpr[4])
         cpu.gpr[3] = 0
         return Answer.DONE
     if number == xen.HC_XEN_VERSION and cpu.gpr[4] == xen.XENVER_VERSION:
@@ -212,6 +211,17 @@ def end_pirq(m, p, irq):
     accounting.write_pic(m, p)
     if r.source != NOBODY:
         trace.finish(m, r.source, p, pcpu(m, p).now)
+
+
+@jit
+def set_timer(m, p, v, ns):
+    """set_timer_op and VCPUOP_set_singleshot_timer: one timer, in absolute ns of system time; 0 cancels. A negative
+    time, or one further ahead than 2^50 ns, is taken for a mistake and expires after 100 ms."""
+    now = pcpu(m, p).now
+    due = cycle_of_system_time(m, ns)
+    if ns < 0 or (due > now + cycle_of_system_time(m, xen.TIMER_FAR_NS) and ns != 0):
+        due = now + cycle_of_system_time(m, xen.TIMER_FAR_EXPIRES_NS)
+    scheduler.set_timer(m, v, due, 1)
 
 
 @jit

@@ -276,6 +276,14 @@ def choose_horizon(m, limit):
     return min(horizon, NEVER - 1)
 
 
+@jit
+def lose_reservation(m, p):
+    """The other pCPUs have their turn until the horizon, and may store what this one's context has reserved."""
+    c = pcpu(m, p).context
+    if c >= 0:
+        context(m, c).resv = 0
+
+
 @entry
 def run(m, limit, quota):
     """Run the machine until cycle `limit` (with several pCPUs: the first round that ends there), for at most `quota`
@@ -295,6 +303,8 @@ def run(m, limit, quota):
                     ask.reason = Stop.LOG
                 if ask.reason != Stop.BUDGET or done >= quota:
                     return done
+            if h.n_pcpu > 1:
+                lose_reservation(m, p)
         events_due(m)
         if ask.reason != Stop.BUDGET or h.horizon >= limit:
             return done
@@ -327,6 +337,13 @@ def call(m, p):
 
 
 # What the control plane needs of the data plane
+
+
+@entry
+def place(m, v, p):
+    """A vCPU of a new machine is placed on a pCPU."""
+    m = borrow(m)
+    scheduler.place(m, v, p)
 
 
 @entry
@@ -417,10 +434,38 @@ def end_domain(m, p, d, why, value):
 
 
 @entry
-def arm_timer(m, v, ns):
+def arm_timer(m, p, v, ns):
     """VCPUOP_set_singleshot_timer: an absolute system time."""
     m = borrow(m)
-    scheduler.set_timer(m, v, hcall.cycle_of_system_time(m, ns), 1)
+    hcall.set_timer(m, p, v, ns)
+
+
+@entry
+def set_periodic_timer(m, v, period, now):
+    """VCPUOP_set_periodic_timer, VCPUOP_stop_periodic_timer."""
+    m = borrow(m)
+    scheduler.set_periodic_timer(m, v, period, now)
+
+
+@entry
+def move_info(m, p, v, at):
+    """VCPUOP_register_vcpu_info."""
+    m = borrow(m)
+    notify.move_info(m, p, v, at)
+
+
+@entry
+def take_up(m, p, v):
+    """VCPUOP_up."""
+    m = borrow(m)
+    scheduler.take_up(m, p, v)
+
+
+@entry
+def take_down(m, p, v):
+    """VCPUOP_down."""
+    m = borrow(m)
+    scheduler.take_down(m, p, v)
 
 
 @entry

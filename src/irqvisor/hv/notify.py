@@ -13,7 +13,7 @@ from irqvisor.hw.state import context, pcpu
 from irqvisor.spec import paths
 from irqvisor.spec.bits import i8
 from irqvisor.spec.power_isa import MSR_EE
-from irqvisor.spec.xen import UPCALL_MASK, UPCALL_PENDING_BIT
+from irqvisor.spec.xen import PENDING_SEL, UPCALL_MASK, UPCALL_PENDING_BIT, VCPU_INFO_BYTES
 
 
 @jit
@@ -77,3 +77,15 @@ def wake_pollers(m, p, d, number):
         w = vcpu(m, v)
         if w.polling != 0 and (e.release == Release.XEN_2008 or w.poll_port < 0 or w.poll_port == number):
             scheduler.wake(m, p, v)
+
+
+@jit
+def move_info(m, p, v, at):
+    """A vCPU's vcpu_info moves. So that no event is lost on the way, the vCPU looks at all words."""
+    w = vcpu(m, v)
+    for offset in range(0, VCPU_INFO_BYTES, 8):
+        write_ram(m, at + offset, 8, load64(m.ram, w.info + offset))
+    w.info = at
+    w.moved = 1
+    write_ram(m, at + PENDING_SEL, 8, -1)
+    mark(m, p, v, 0)

@@ -1,4 +1,8 @@
-"""Which vCPU runs on which pCPU: pinned, round robin in time slices, a woken vCPU may go first.
+"""Which vCPU runs on which pCPU: round robin in time slices, a woken vCPU may go first.
+
+The vCPUs of a pCPU form a ring, in ascending order, so what one pCPU does costs nothing for the vCPUs of others. A vCPU
+stays where it was placed, unless the scheduler may balance: then one that wakes goes to an idle pCPU of its affinity if
+its own is busy, and a pCPU with nothing to do takes over what waits elsewhere.
 
 A slice ends by HDEC, which a guest cannot mask. State stays loaded while a pCPU idles: only loading another vCPU is a
 world switch, and half a round trip is charged for it (the other half when something else is loaded), plus the misses
@@ -8,7 +12,7 @@ that follow.
 from irqvisor import trace
 from irqvisor._jit import hot, jit
 from irqvisor.hv.accounting import charge, path
-from irqvisor.hv.state import domain, vcpu
+from irqvisor.hv.state import RunState, domain, vcpu
 from irqvisor.hw import timeline
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, context, header, pcpu
 from irqvisor.hw.timer import count_down, timebase
@@ -19,23 +23,95 @@ KICK_PRIORITY = 1
 
 @hot
 def is_runnable(m, v):
-    return vcpu(m, v).blocked == 0 and domain(m, vcpu(m, v).domain).alive != 0
+    w = vcpu(m, v)
+    return w.blocked | w.down == 0 and domain(m, w.domain).alive != 0
+
+
+@jit
+def place(m, v, p):
+    """Put a vCPU into the ring of a pCPU."""
+    pc = pcpu(m, p)
+    w = vcpu(m, v)
+    w.pcpu = p
+    first = pc.vcpus
+    if first == NOBODY:
+        pc.vcpus = v
+        w.next = v
+        return
+    before = first
+    while vcpu(m, before).next != first and (vcpu(m, before).next < v or before > v):
+        before = vcpu(m, before).next
+    w.next = vcpu(m, before).next
+    vcpu(m, before).next = v
+    pc.vcpus = min(first, v)
+
+
+@jit
+def withdraw(m, v):
+    """Take a vCPU out of the ring of its pCPU."""
+    pc = pcpu(m, vcpu(m, v).pcpu)
+    before = v
+    while vcpu(m, before).next != v:
+        before = vcpu(m, before).next
+    after = vcpu(m, v).next
+    vcpu(m, before).next = after
+    if pc.vcpus == v:
+        pc.vcpus = NOBODY if after == v else after
+
+
+@jit
+def following(m, p, v):
+    """The first vCPU of a pCPU's ring whose turn comes after that of `v`, which may have moved elsewhere."""
+    if v >= 0 and vcpu(m, v).pcpu == p:
+        return vcpu(m, v).next
+    first = pcpu(m, p).vcpus
+    if first == NOBODY:
+        return NOBODY
+    found = first
+    while found <= v:
+        found = vcpu(m, found).next
+        if found == first:
+            break
+    return found
 
 
 @jit
 def choose(m, p):
     """The vCPU to run next on a pCPU: a woken one first, else the next in turn; NOBODY if none can run."""
-    n = header(m).n_context
-    v = pcpu(m, p).loaded
+    first = following(m, p, pcpu(m, p).loaded)
     found = NOBODY
-    for _ in range(n):
-        v = v + 1 if v + 1 < n else 0
-        if vcpu(m, v).pcpu == p and is_runnable(m, v):
+    v = first
+    while v != NOBODY:
+        if is_runnable(m, v):
             if vcpu(m, v).priority != 0:
                 return v
             if found == NOBODY:
                 found = v
+        v = vcpu(m, v).next
+        if v == first:
+            break
     return found
+
+
+@hot
+def passes_to(m, v, state, now):
+    """A vCPU's run state changes. The clocks of two pCPUs may differ by a quantum; time does not run backwards."""
+    w = vcpu(m, v)
+    if w.state == state:
+        return
+    if now > w.since:
+        w.spent[w.state] += now - w.since
+        w.since = now
+    w.state = state
+
+
+@hot
+def resting_state(m, v):
+    """The run state of a vCPU that does not run."""
+    w = vcpu(m, v)
+    if w.down != 0:
+        return RunState.OFFLINE
+    return RunState.BLOCKED if w.blocked != 0 else RunState.RUNNABLE
 
 
 @hot
@@ -53,6 +129,9 @@ def load(m, p, v):
     vcpu(m, v).running = 1
     vcpu(m, v).priority = 0
     vcpu(m, v).marked = pc.serial
+    passes_to(m, v, RunState.RUNNING, pc.now)
+    if vcpu(m, v).period != 0:
+        tick_periodically(m, p, v)
 
 
 @hot
@@ -62,6 +141,7 @@ def unload(m, p):
     if pc.context >= 0:
         vcpu(m, pc.context).running = 0
         context(m, pc.context).resv = 0
+        passes_to(m, pc.context, resting_state(m, pc.context), pc.now)
         pc.context = NOBODY
 
 
@@ -77,8 +157,17 @@ def wake(m, p, v):
         domain(m, w.domain).pollers -= 1
     if w.timer_ticks == 0:
         w.timer = NEVER  # it was only there to end this sleep
+    if w.down == 0:
+        make_runnable(m, p, v)
+
+
+@jit
+def make_runnable(m, p, v):
+    """A vCPU that did not run may run from now on: choose it soon, here or where it is placed."""
+    w = vcpu(m, v)
     h = header(m)
     w.priority = h.boost
+    passes_to(m, v, RunState.RUNNABLE, pcpu(m, p).now)
     trace.emit(m, trace.Kind.WAKE, pcpu(m, p).now, p, w.domain, -1, 0, v)
     charge(m, p, h.host_wakeup)
     if w.pcpu == p:
@@ -86,6 +175,32 @@ def wake(m, p, v):
             pcpu(m, p).resched = 1
     else:
         kick(m, p, w.pcpu)
+
+
+@jit
+def take_up(m, p, v):
+    """A vCPU comes up. It may have blocked before it went down, and then still is."""
+    w = vcpu(m, v)
+    if w.down != 0:
+        w.down = 0
+        if w.blocked == 0:
+            make_runnable(m, p, v)
+        else:
+            passes_to(m, v, RunState.BLOCKED, pcpu(m, p).now)
+
+
+@jit
+def take_down(m, p, v):
+    """A vCPU goes down; where it runs elsewhere it stops when the IPI arrives."""
+    w = vcpu(m, v)
+    w.down = 1
+    if pcpu(m, p).context == v:
+        unload(m, p)
+        pcpu(m, p).resched = 1
+    elif w.running != 0:
+        kick(m, p, w.pcpu)
+    else:
+        passes_to(m, v, RunState.OFFLINE, pcpu(m, p).now)
 
 
 @jit
@@ -101,9 +216,16 @@ def kick(m, p, target):
 @jit
 def kicked(m, p):
     """The IPI of `kick` arrives: who was woken from elsewhere may go first from now on, not earlier."""
-    for v in range(header(m).n_context):
-        if vcpu(m, v).pcpu == p and vcpu(m, v).priority != 0 and is_runnable(m, v):
-            pcpu(m, p).resched = 1
+    pc = pcpu(m, p)
+    v = pc.vcpus
+    while v != NOBODY:
+        if vcpu(m, v).priority != 0 and is_runnable(m, v):
+            pc.resched = 1
+        v = vcpu(m, v).next
+        if v == pc.vcpus:
+            break
+    if pc.context >= 0 and not is_runnable(m, pc.context):
+        pc.resched = 1  # it was taken down, or its domain stopped, by another pCPU
 
 
 @jit
@@ -117,27 +239,71 @@ def set_timer(m, v, cycle, ticks):
 
 
 @jit
+def set_periodic_timer(m, v, period, now):
+    """(Re)arm the periodic timer of a vCPU, `period` cycles; 0 stops it. Its ticks come only while it runs: those that
+    it missed are one, when it runs again."""
+    w = vcpu(m, v)
+    w.period = period
+    w.period_at = now + period
+    if period != 0 and w.running != 0:
+        target = pcpu(m, w.pcpu)
+        target.hdec_at = min(target.hdec_at, w.period_at)
+
+
+@jit
+def tick_periodically(m, p, v):
+    """The periodic tick of a vCPU that runs, or is about to, if it is due."""
+    w = vcpu(m, v)
+    pc = pcpu(m, p)
+    if w.period_at <= pc.now:
+        w.period_at = pc.now + w.period
+        count_down(m, context(m, v), timebase(m, pc.now) - 1)
+    pc.hdec_at = min(pc.hdec_at, w.period_at)
+
+
+@jit
 def next_timer(m, p):
     """The earliest timer of the vCPUs of a pCPU."""
+    pc = pcpu(m, p)
     earliest = NEVER
-    for v in range(header(m).n_context):
-        if vcpu(m, v).pcpu == p:
-            earliest = min(earliest, vcpu(m, v).timer)
+    if pc.context >= 0 and vcpu(m, pc.context).period != 0:
+        earliest = vcpu(m, pc.context).period_at
+    v = pc.vcpus
+    while v != NOBODY:
+        earliest = min(earliest, vcpu(m, v).timer)
+        v = vcpu(m, v).next
+        if v == pc.vcpus:
+            break
     return earliest
 
 
 @jit
 def run_timers(m, p):
     """Expire the timers that are due on this pCPU."""
-    now = pcpu(m, p).now
-    for v in range(header(m).n_context):
-        w = vcpu(m, v)
-        if w.pcpu == p and w.timer <= now:
-            w.timer = NEVER
-            path(m, p, paths.EXPIRE)
-            if w.timer_ticks != 0:
-                count_down(m, context(m, v), timebase(m, now) - 1)
-            wake(m, p, v)
+    pc = pcpu(m, p)
+    now = pc.now
+    if pc.context >= 0 and vcpu(m, pc.context).period != 0:
+        tick_periodically(m, p, pc.context)
+    v = pc.vcpus
+    while v != NOBODY:
+        after = vcpu(m, v).next  # a vCPU that wakes may be placed elsewhere
+        last = after == pc.vcpus
+        if vcpu(m, v).timer <= now:
+            expire(m, p, v, now)
+        if last:
+            break
+        v = after
+
+
+@jit
+def expire(m, p, v, now):
+    """The one timer of a vCPU expires."""
+    w = vcpu(m, v)
+    w.timer = NEVER
+    path(m, p, paths.EXPIRE)
+    if w.timer_ticks != 0:
+        count_down(m, context(m, v), timebase(m, now) - 1)
+    wake(m, p, v)
 
 
 @jit

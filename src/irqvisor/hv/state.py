@@ -47,11 +47,15 @@ DOMAIN = np.dtype(
 VCPU = np.dtype(
     [
         ("domain", "i8"),
-        ("pcpu", "i8"),  # where the scheduler runs it (pinned)
-        ("info", "i8"),  # RAM offset of its vcpu_info; NOBODY: none
         ("virq", "i8", (24,)),  # port of each of its VIRQs; 0: not bound. Global ones are the first vCPU's
         ("control", "i8"),  # FIFO: RAM offset of its control block; NOBODY: none
         ("tail", "i8", (16,)),  # FIFO: the port linked last in each of its queues; 0: empty
+        ("pcpu", "i8"),  # where the scheduler runs it
+        ("next", "i8"),  # the vCPU after it on that pCPU, ascending and round again (hv/scheduler.py)
+        ("down", "i8"),  # 1: not up yet, or taken down: it does not run, whatever happens
+        ("initialised", "i8"),  # 1: it has an entry state
+        ("info", "i8"),  # RAM offset of its vcpu_info; NOBODY: none
+        ("moved", "i8"),  # 1: the guest registered that place itself
         ("blocked", "i8"),  # 1: waits for an event
         ("running", "i8"),  # 1: it is the context of its pCPU
         ("prodded", "i8"),  # H_PROD flag
@@ -59,6 +63,11 @@ VCPU = np.dtype(
         ("poll_port", "i8"),  # the one port polled, -1 for any
         ("timer", "i8"),  # cycle of its hypervisor timer; NEVER
         ("timer_ticks", "i8"),  # 1: it expires as a decrementer exception; 0: it only wakes
+        ("period", "i8"),  # cycles between periodic ticks; 0: none
+        ("period_at", "i8"),  # cycle of the next one
+        ("state", "i8"),  # RunState
+        ("since", "i8"),  # cycle at which that began
+        ("spent", "i8", (4,)),  # cycles in each RunState before that
         ("soft", "i8", (8,)),  # virtual PIC: queued interrupts, one bit a pirq (512)
         ("queued", "i8"),  # virtual PIC: how many
         ("level", "i8", (8,)),  # virtual PIC: those that are level lines, masked until H_EOI
@@ -98,6 +107,7 @@ PIRQ = np.dtype(
         ("in_flight", "i8"),  # level: handed to a guest that has not finished
         ("in_service", "i8"),  # virtual PIC: how often it was accepted and not ended
         ("priority", "i8"),  # XICS sense
+        ("server", "i8"),  # vCPU that a virtual PIC hands it to; NOBODY
         ("pcpu", "i8"),  # where its interrupts are presented
         ("acked_on", "i8"),  # pCPU that acknowledged it
     ],
@@ -149,6 +159,15 @@ class Dying(IntEnum):
     NOT = 0
     DYING = 1  # its ports are closed; it can still be looked up
     GONE = 2  # nobody can name it any more
+
+
+class RunState(IntEnum):
+    """What a vCPU is doing (xen/include/public/vcpu.h, RUNSTATE_*)."""
+
+    RUNNING = 0
+    RUNNABLE = 1
+    BLOCKED = 2
+    OFFLINE = 3
 
 
 class Entry(IntEnum):

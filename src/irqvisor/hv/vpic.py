@@ -177,7 +177,7 @@ def owner(m, irq):
     d = pirq(m, irq).domain
     if d == NOBODY or domain(m, d).alive == 0:
         return NOBODY
-    return domain(m, d).vcpu
+    return pirq(m, irq).server
 
 
 @jit
@@ -251,14 +251,15 @@ def end(m, p, v, xirr):
         if not openpic.is_input(m, irq) or pirq(m, irq).in_service == 0 or pirq(m, irq).domain != w.domain:
             return False
         pirq(m, irq).in_service -= 1
-        finish(m, p, w, irq)
+        finish(m, p, irq)
     set_cppr(m, p, v, (xirr >> XIRR_CPPR_SHIFT) & 0xFF)
     return True
 
 
 @jit
-def finish(m, p, w, irq):
-    """A source's interrupt is over: a level line may come again."""
+def finish(m, p, irq):
+    """A source's interrupt is over, whichever vCPU of its domain says so: a level line may come again."""
+    w = vcpu(m, pirq(m, irq).server)
     bit = sll(1, irq & 63)
     s = pirq(m, irq).source
     if s != NOBODY:

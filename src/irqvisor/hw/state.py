@@ -134,6 +134,7 @@ PCPU = np.dtype(
         ("random", "i8"),  # state of darn
         ("entry", "i8"),  # hv: why the hypervisor was entered last, see hv/state.py Entry
         ("serial", "i8"),  # hv: entries so far
+        ("vcpus", "i8"),  # hv: a vCPU that is placed here, the lowest; NOBODY
         ("loaded", "i8"),  # hv: the vCPU whose state is loaded, running or not; round robin goes on from it
         ("slice_end", "i8"),  # hv: cycle at which the running vCPU's time slice ends
         ("kicked", "i8"),  # hv: 1: an IPI is on its way here

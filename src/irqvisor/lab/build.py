@@ -118,15 +118,15 @@ def costs_of(profile: Profile) -> paravirt.Costs:
 def _domains(scenario: Scenario, design: str, labels: Labels) -> tuple[paravirt.DomainConfig, ...]:
     """One guest a domain."""
     labels.domains = [d.name for d in scenario.domains]
-    labels.work = [[d.name] if d.compute else [] for d in scenario.domains]
+    labels.work = [loops(d) for d in scenario.domains]
     return tuple(
         paravirt.DomainConfig(
             name=d.name,
-            pcpu=d.pcpu,
+            pcpus=d.placement,
             image=Path(d.image) if d.image else IMAGES / f"{design}.elf",
             ram_bytes=d.ram_kib * 1024,
             ram_base=d.ram_base_kib * 1024,
-            loops=(d.name,) if d.compute else (),
+            loops=tuple(loops(d)),
             compute_unit=d.compute_unit,
             hold_units=d.hold_units,
             handler_work=d.handler_work,
@@ -136,6 +136,13 @@ def _domains(scenario: Scenario, design: str, labels: Labels) -> tuple[paravirt.
         )
         for d in scenario.domains
     )
+
+
+def loops(domain: scenarios.Domain) -> list[str]:
+    """Names of a domain's compute loops: one a vCPU."""
+    if not domain.compute:
+        return []
+    return [domain.name] if domain.vcpus == 1 else [f"{domain.name}.{n}" for n in range(domain.vcpus)]
 
 
 def _kernels(scenario: Scenario, labels: Labels) -> tuple[paravirt.DomainConfig, ...]:
@@ -149,7 +156,7 @@ def _kernels(scenario: Scenario, labels: Labels) -> tuple[paravirt.DomainConfig,
         kernels.append(
             paravirt.DomainConfig(
                 name=f"kernel{p}",
-                pcpu=p,
+                pcpus=(p,),
                 image=IMAGES / "native.elf",
                 ram_bytes=max(128, sum(d.ram_kib for d in here)) * 1024,
                 ram_base=sum(kernel.ram_bytes for kernel in kernels),
@@ -189,6 +196,7 @@ def _sources(
                 priority=source.priority,
                 slots=source.slots,
                 pcpu=owner.pcpu if design == Design.NATIVE else source.route,
+                vcpu=source.vcpu,
                 seed=_seed(scenario.seed, s),
                 **timing,
             )

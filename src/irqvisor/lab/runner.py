@@ -56,6 +56,8 @@ def skipped(scenario: Scenario, design: str, cpu: str | None = None) -> str | No
     """Why a design cannot express a scenario, or does not run on the processor asked for; or None."""
     if cpu is not None and cpu not in BY_NAME[design].cpus:
         return f"needs {build.needed(design)}: {BY_NAME[design].needs}"
+    if BY_NAME[design].one_vcpu and any(d.vcpus > 1 for d in scenario.domains):
+        return BY_NAME[design].one_vcpu
     if design == "native":
         if any(d.image for d in scenario.domains):
             return "native runs one kernel per pCPU; a domain's own image has no place there"

@@ -53,6 +53,12 @@ MAX_RAM_KIB = 1 << 20
 MAX_PIRQ = 511
 """The highest interrupt number of a source: as far as the tables of every design go."""
 
+MAX_VCPUS = 32
+"""vCPUs of a domain: as many as its shared page has room for."""
+
+STACK_BYTES = 2048
+"""RAM that each vCPU of the bundled kernel takes beyond the first."""
+
 KERNEL_KIB = 48
 """RAM that the bundled kernel with its stack (40 KiB at most), its device tree and the shared page take."""
 
@@ -188,6 +194,11 @@ class Domain(Model):
     pcpu: int = Field(
         default_factory=_unset, ge=0, le=15, description="where it runs; default: round robin by position"
     )
+    vcpus: int = Field(default=1, ge=1, le=MAX_VCPUS, description="how many virtual CPUs it has")
+    placement: Annotated[tuple[int, ...], Field(strict=False)] = Field(
+        default=(),
+        description="the pCPU of each vCPU; default: `pcpu` for the first, the following pCPUs for the others",
+    )
     compute: bool = Field(default=False, description="runs a compute loop whenever nothing else is to do")
     compute_unit: int = Field(
         default=200, ge=1, le=1_000_000, description="iterations of the inner loop per unit of work"
@@ -239,6 +250,7 @@ class Source(Model):
     pirq: int = Field(
         default_factory=_unset, ge=1, le=MAX_PIRQ, description="interrupt number; default: the next free one"
     )
+    vcpu: int = Field(default=0, ge=0, lt=MAX_VCPUS, description="which of its owner's vCPUs is told")
     slots: int = Field(default=64, ge=2, le=4096, description="items the ring holds, a power of two")
     route: int = Field(
         default_factory=_unset, ge=0, le=15, description="pCPU that gets its interrupts; default: its owner's"
@@ -346,28 +358,35 @@ def _settle_domains(domains: Sequence[Domain], pcpus: int) -> tuple[Domain, ...]
     free_kib = 0
     for position, domain in enumerate(domains):
         pcpu = domain.pcpu if domain.pcpu >= 0 else position % pcpus
+        pcpu = domain.placement[0] if domain.placement else pcpu
         base = domain.ram_base_kib if domain.ram_base_kib >= 0 else free_kib
         free_kib = max(free_kib, base + domain.ram_kib)
-        settled.append(_filled(domain, pcpu=pcpu, ram_base_kib=base))
+        placement = domain.placement or (pcpu, *((pcpu + n) % pcpus for n in range(1, domain.vcpus)))
+        settled.append(_filled(domain, pcpu=pcpu, ram_base_kib=base, placement=placement))
     return tuple(settled)
 
 
 def _settle_sources(sources: Sequence[Source], domains: Sequence[Domain]) -> tuple[Source, ...]:
     taken = {source.pirq for source in sources}
     free = iter(pirq for pirq in range(1, MAX_PIRQ + 1) if pirq not in taken)
-    home = {domain.name: domain.pcpu for domain in domains}
+    home = {domain.name: domain for domain in domains}
     settled = []
     for source in sources:
         pirq = source.pirq if source.pirq > 0 else next(free)
-        route = source.route if source.route >= 0 else home.get(source.owner, 0)
+        route = source.route if source.route >= 0 else _home(home.get(source.owner), source.vcpu)
         settled.append(_filled(source, pirq=pirq, route=route))
     return tuple(settled)
+
+
+def _home(owner: Domain | None, vcpu: int) -> int:
+    """The pCPU of a vCPU, 0 if there is none: that is complained about later."""
+    return owner.placement[vcpu] if owner is not None and vcpu < len(owner.placement) else 0
 
 
 M = TypeVar("M", bound=Model)
 
 
-def _filled(part: M, **values: int) -> M:
+def _filled(part: M, **values: Any) -> M:
     """A copy with values that do not count as set by the user, so that overriding can settle them anew."""
     part = part.model_copy()
     for key, value in values.items():
@@ -387,6 +406,12 @@ def _contradictions(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
     for i, domain in enumerate(scenario.domains):
         if domain.pcpu >= scenario.pcpus:
             yield f"domains[{i}].pcpu", *_no_such_pcpu(domain.pcpu, scenario.pcpus)
+        if len(domain.placement) != domain.vcpus:
+            found = f"{len(domain.placement)} pCPUs for {domain.vcpus} vCPUs"
+            yield f"domains[{i}].placement", found, "one for each vCPU", "leave placement out to have them placed"
+        for n, pcpu in enumerate(domain.placement):
+            if domain.pcpu < scenario.pcpus <= pcpu or pcpu < 0:
+                yield f"domains[{i}].placement[{n}]", *_no_such_pcpu(pcpu, scenario.pcpus)
         needed = ram_needed_kib(scenario, domain)
         if domain.image is None and domain.ram_kib < needed:
             found = f"{domain.ram_kib} is too small for the kernel and its sources' rings"
@@ -412,6 +437,8 @@ def _contradictions(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
         if source.owner not in names:
             hint = did_you_mean(source.owner, names, list_as="Domains")
             yield f"{place}.owner", f'no domain "{source.owner}"', "", hint
+        elif source.vcpu >= (vcpus := scenario.domain(source.owner).vcpus):
+            yield f"{place}.vcpu", f"{source.owner} has no vCPU {source.vcpu}", f"0..{vcpus - 1}", ""
         if owners.setdefault(source.pirq, i) != i:
             other_source = scenario.sources[owners[source.pirq]]
             found = f'{source.pirq} is already that of sources[{owners[source.pirq]}] ("{other_source.name}")'
@@ -454,7 +481,8 @@ def ram_needed_kib(scenario: Scenario, domain: Domain) -> int:
     """Least memory in which the bundled kernel runs with the rings of the domain's sources."""
     owned = [source for source in scenario.sources if source.owner == domain.name]
     rings = sum(-(-(16 + 8 * source.slots) // 64) * 64 for source in owned)
-    return KERNEL_KIB + -(-(WORK_BYTES + rings + TREE_BYTES_PER_SOURCE * len(owned)) // 4096) * 4
+    stacks = STACK_BYTES * (domain.vcpus - 1)
+    return KERNEL_KIB + -(-(WORK_BYTES + rings + stacks + TREE_BYTES_PER_SOURCE * len(owned)) // 4096) * 4
 
 
 # ------------------------------------------------------------------------------------------------- reading and changing
@@ -896,7 +924,7 @@ def expected_instructions(scenario: Scenario, profile: Profile) -> int:
     """
     seconds = (scenario.duration_ns + scenario.drain_ns) / 1e9
     full_speed = seconds * profile.clock_hz / profile.cycles_per_instruction
-    busy = {domain.pcpu for domain in scenario.domains if domain.compute or domain.image is not None}
+    busy = {p for d in scenario.domains if d.compute or d.image is not None for p in d.placement}
     sleepers = [domain for domain in scenario.domains if domain.pcpu not in busy]
     awake = sum(domain.tick_hz * seconds for domain in sleepers)
     if sleepers:

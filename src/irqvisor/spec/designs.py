@@ -40,6 +40,7 @@ class DesignInfo(NamedTuple):
     cpus: tuple[str, ...] = ("970", "power8")  # the processor models it runs on, the usual one first
     needs: str = ""  # why it runs on no other
     options: tuple[Option, ...] = ()
+    one_vcpu: str = "its bundled kernel has one vCPU"  # why its guests have no more; empty: they may
 
     @property
     def available(self) -> bool:
@@ -66,10 +67,18 @@ IA64_REAL, IA64_TPR_NONE, IA64_MER_OFF, IA64_EVENTS = 1, 2, 4, 8
 LATER = "comes with a later version"
 HSRR = "a 970's external interrupts overwrite SRR0 and SRR1, which its guest, always interruptible, may be using"
 DESIGNS = (
-    DesignInfo("native", "no hypervisor: the kernel takes the interrupt and asks the controller", Design.NATIVE),
+    DesignInfo(
+        "native",
+        "no hypervisor: the kernel takes the interrupt and asks the controller",
+        Design.NATIVE,
+        one_vcpu="native runs one kernel per pCPU, each in its own memory; a second vCPU has no place there",
+    ),
     DesignInfo("rhype", "hardware interrupts the current domain; an hcall names the vector", Design.RHYPE),
     DesignInfo(
-        "xen-ppc", "the hypervisor takes it and simulates 0x500; the kernel reads event channels", Design.XEN_PPC
+        "xen-ppc",
+        "the hypervisor takes it and simulates 0x500; the kernel reads event channels",
+        Design.XEN_PPC,
+        one_vcpu="",
     ),
     DesignInfo(
         "xen-x86",

@@ -7,7 +7,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from irqvisor.hv.control import console, operations, pirqs, scheduling
+from irqvisor.hv.control import console, operations, pirqs, scheduling, vcpus
 from irqvisor.hv.control.plane import CallError, Plane
 from irqvisor.spec import xen
 
@@ -44,6 +44,7 @@ class Hypercall(NamedTuple):
 
 
 EVTCHN_ERRORS = "EINVAL dying; ENOSPC no port free"
+VCPU_ERRORS = "2008: EINVAL above 31. ENOENT no such vCPU"
 
 EVENT_CHANNEL_OP = Hypercall(
     xen.HC_EVENT_CHANNEL_OP,
@@ -228,19 +229,43 @@ VCPU_OP = Hypercall(
     "vcpu_op",
     ("command", "vcpu", "handle"),
     (
-        Operation(xen.VCPUOP_IS_UP, "is_up", scheduling.is_up, "ENOENT no such vCPU"),
+        Operation(
+            xen.VCPUOP_INITIALISE,
+            "initialise",
+            vcpus.initialise,
+            f"{VCPU_ERRORS}; EFAULT; EEXIST initialised already",
+        ),
+        Operation(xen.VCPUOP_UP, "up", vcpus.up, f"{VCPU_ERRORS}; EINVAL not initialised"),
+        Operation(xen.VCPUOP_DOWN, "down", vcpus.down, VCPU_ERRORS),
+        Operation(xen.VCPUOP_IS_UP, "is_up", vcpus.is_up, VCPU_ERRORS),
+        Operation(xen.VCPUOP_GET_RUNSTATE_INFO, "get_runstate_info", vcpus.get_runstate_info, f"{VCPU_ERRORS}; EFAULT"),
+        Operation(
+            xen.VCPUOP_SET_PERIODIC_TIMER,
+            "set_periodic_timer",
+            vcpus.set_periodic_timer,
+            f"{VCPU_ERRORS}; EFAULT; EINVAL less than 1 ms, or more than 2^50 ns",
+        ),
+        Operation(xen.VCPUOP_STOP_PERIODIC_TIMER, "stop_periodic_timer", vcpus.stop_periodic_timer, VCPU_ERRORS),
         Operation(
             xen.VCPUOP_SET_SINGLESHOT_TIMER,
             "set_singleshot_timer",
-            scheduling.set_singleshot_timer,
-            "ENOENT no such vCPU; EFAULT",
+            vcpus.set_singleshot_timer,
+            f"{VCPU_ERRORS}; EINVAL not the caller; EFAULT; 2008: ETIME past, with flag 1",
         ),
         Operation(
             xen.VCPUOP_STOP_SINGLESHOT_TIMER,
             "stop_singleshot_timer",
-            scheduling.stop_singleshot_timer,
-            "ENOENT no such vCPU",
+            vcpus.stop_singleshot_timer,
+            f"{VCPU_ERRORS}; EINVAL not the caller",
         ),
+        Operation(
+            xen.VCPUOP_REGISTER_VCPU_INFO,
+            "register_vcpu_info",
+            vcpus.register_vcpu_info,
+            "2008: ENOSYS. ENOENT no such vCPU; EFAULT; EINVAL offset, registered already, another vCPU that is up, "
+            "or the frame cannot be used",
+        ),
+        Operation(xen.VCPUOP_SEND_NMI, "send_nmi", vcpus.send_nmi, f"{VCPU_ERRORS}; EINVAL an argument"),
     ),
 )
 

@@ -1,12 +1,10 @@
-"""sched_op's rare operations and vcpu_op (xen/common/schedule.c, domain.c)."""
+"""sched_op's rare operations (xen/common/schedule.c)."""
 
 from irqvisor.hv import loop
 from irqvisor.hv.control import ports
 from irqvisor.hv.control.plane import CallError, Plane
 from irqvisor.hv.state import Exit
-from irqvisor.hw.state import NEVER
 from irqvisor.spec import paths, xen
-from irqvisor.tables import Table
 
 
 def shutdown(plane: Plane, reason: int) -> None:
@@ -45,23 +43,3 @@ def check_pollable(plane: Plane, number: int) -> None:
             raise CallError(-xen.EINVAL)
     elif not ports.is_usable(ports.port(plane, plane.domain, number)):
         raise CallError(-xen.EINVAL)
-
-
-def is_up(plane: Plane, vcpu: int, handle: int) -> int:
-    """VCPUOP_is_up."""
-    plane.vcpu_of(plane.domain, vcpu)
-    return 1
-
-
-def set_singleshot_timer(plane: Plane, vcpu: int, handle: int) -> int:
-    """VCPUOP_set_singleshot_timer: an absolute system time."""
-    v = plane.vcpu_of(plane.domain, vcpu)
-    when = int.from_bytes(plane.argument(handle).read(0, 16)[:8], "big", signed=True)
-    loop.arm_timer(plane.arrays, v, when)
-    return 0
-
-
-def stop_singleshot_timer(plane: Plane, vcpu: int, handle: int) -> int:
-    """VCPUOP_stop_singleshot_timer."""
-    plane.views[Table.VCPU][plane.vcpu_of(plane.domain, vcpu)].timer = NEVER
-    return 0

@@ -21,7 +21,7 @@ mediated request, and is given one here (`vpic.ask`).
 from irqvisor import trace
 from irqvisor._jit import hot, jit
 from irqvisor.hv import accounting, hcall, inject, scheduler, vpic
-from irqvisor.hv.state import Where, domain, pirq, vcpu
+from irqvisor.hv.state import Where, pirq, vcpu
 from irqvisor.hw import openpic
 from irqvisor.hw.exceptions import Model
 from irqvisor.hw.state import NOBODY, context, header, pcpu, source
@@ -163,8 +163,7 @@ def before_entry(m, p):
 def whereabouts(m, s):
     """Queued for the owner, in the controller, held off by the owner, or nowhere."""
     irq = source(m, s).irq
-    v = domain(m, pirq(m, irq).domain).vcpu
-    w = vcpu(m, v)
+    w = vcpu(m, pirq(m, irq).server)
     bit = sll(1, irq & 63)
     if w.soft[irq >> 6] & bit != 0:
         return Where.UNDER_WAY if pirq(m, irq).priority < w.cppr else Where.PRIORITY

@@ -197,6 +197,8 @@ def _domain(machine: Machine, k: int, domain: dict[str, Any], vcpu: int, irq: in
         c.lpid, c.pcpu = k, v
         pc = machine.views[Table.PCPU][v]
         pc.model, pc.hypervisor, pc.context, pc.loaded, pc.hdec_at = int(Model.PPC970), 1, v, v, NEVER
+        pc.vcpus = NOBODY
+        loop.place(machine.arrays, v, v)
     for n in range(domain["nr_pirqs"]):
         r = machine.views[Table.PIRQ][irq + n]
         r.domain = k if n in domain["pirqs_permitted"] else NOBODY
