@@ -73,7 +73,8 @@ EVENT_CHANNEL_OP = Hypercall(
             xen.EVTCHNOP_BIND_PIRQ,
             "bind_pirq",
             operations.bind_pirq,
-            f"EINVAL out of range; EPERM not the caller's; EEXIST bound already; {EVTCHN_ERRORS}; EINVAL no vector",
+            f"EINVAL out of range; EPERM not the caller's; EEXIST bound already; {EVTCHN_ERRORS}; EINVAL no vector; "
+            "EBUSY not bound for sharing by all, or by 7 guests",
             12,
             (Field("pirq", 0, 4), Field("flags", 4, 4), Field("port", 8, 4, out=True)),
         ),

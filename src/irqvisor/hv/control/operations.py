@@ -54,10 +54,10 @@ def bind_virq(plane: Plane, virq: int, vcpu: int) -> dict[str, int]:
 
 def bind_pirq(plane: Plane, pirq: int, flags: int) -> dict[str, int]:
     """Bind a physical interrupt that the domain may have to a new port, and unmask its line."""
-    if pirqs.record(plane, plane.domain, pirq).port:
+    if pirqs.is_bound(pirqs.record(plane, plane.domain, pirq), plane.domain):
         raise CallError(-xen.EEXIST)
     number = ports.allocate(plane, plane.domain)
-    pirqs.bind(plane, plane.domain, pirq, number)
+    pirqs.bind(plane, plane.domain, pirq, number, will_share=bool(flags & xen.BIND_PIRQ_WILL_SHARE))
     ports.bind(plane, plane.domain, number, PortState.PIRQ, remote_port=pirq)
     return {"port": number}
 
