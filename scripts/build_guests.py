@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "src" / "irqvisor" / "guest" / "images"
 
 ZIGLANG = "0.17.1"
-FRONT_ENDS = {"native": "native.c", "rhype": "rhype.c", "xen-ppc": "xen_ppc.c"}
+FRONT_ENDS = {"native": "native.c", "rhype": "rhype.c", "xen-ppc": "xen_ppc.c", "direct": "direct.c"}
 BENCH = ("bench/vectors.S", "kernel/start.S", "bench/bench.c")
 PROGRAMS = {
     "mix": (*BENCH, "bench/mix.c"),

@@ -40,6 +40,13 @@
 #define HIGHEST_TASK_PRIORITY 15UL
 #define LPCR_MER 0x800UL
 
+#define RING_KEPT 0x00FFFF0000FFFF00UL /* CPPR, IPB, INC, AGE */
+#define RING_RESET 0xFF000000UL        /* LSMFB 0, ACK# 0xFF */
+#define RING_PENDING(ring) ((ring) >> 40 & 0xFF)
+#define RING_CPPR(ring) ((ring) >> 48 & 0xFF)
+#define RING_VALID 0x80000000UL
+#define PQ_P 2UL
+
 #define PORT_INTERDOMAIN 3
 #define POLL_MAX 128
 
@@ -70,6 +77,7 @@ struct vcpu {
     volatile u64 flags; /* BLOCKED */
     u64 msr, lpcr, dec, timer, timer_ticks, prodded, polling;
     u64 cppr, mfrr, ipis, queued, soft[WORDS], level[WORDS];
+    u64 ring, cam, escalates, escalating;
     u64 ram, ram_bytes;
     struct domain *domain;
     struct vcpu *next, *next_timer;
@@ -582,6 +590,53 @@ NOINLINE static u64 poll_controller(struct pcpu *here, u64 held)
     return 0;
 }
 
+/* ----------------------------------------------------------------------------------------------------------- direct */
+
+/* A vCPU's ring goes into the processor: its 8 bytes, then the word that makes it valid. */
+NOINLINE static u64 push(struct vcpu *v)
+{
+    pic_write(v->ring);
+    pic_write(RING_VALID | v->cam);
+    return v->escalates; /* goes on in disarm() */
+}
+
+/* The escalation is off now, by a load that returned what it was: one may be on its way. */
+NOINLINE static void disarm(struct vcpu *v, u64 pq)
+{
+    v->escalates = 0;
+    if (pq & PQ_P)
+        v->escalating = 1;
+}
+
+/* The ring as it was when it was pulled. */
+NOINLINE static void pull(struct vcpu *v, u64 ring)
+{
+    v->ring = (ring & RING_KEPT) | RING_RESET;
+}
+
+/* The escalation is on now; is anything there already that the CPPR lets through? */
+NOINLINE static u64 arm(struct vcpu *v, u64 kept)
+{
+    u64 pending = RING_PENDING(v->ring) | kept;
+
+    v->escalates = 1;
+    return pending && (u64)__builtin_clzl(pending) - 56 < RING_CPPR(v->ring);
+}
+
+/* An escalation arrived, by a load that returned whose; making the vCPU run is host_wakeup. */
+NOINLINE static u64 escalation(struct pcpu *here, u64 number)
+{
+    struct line *line;
+
+    if (UNLIKELY(number >= here->lines))
+        return 0;
+    line = &here->line[number];
+    line->owner->escalates = 0;
+    line->owner->escalating = 0;
+    pic_write(0);
+    return line->owner->flags & BLOCKED;
+}
+
 /* ----------------------------------------------------------------------------------------------- each of them, once */
 
 #define IRQ 5UL
@@ -702,6 +757,12 @@ NORETURN void kernel_main(const void *tree)
     look(here, v);
     KEEP(poll_controller(here, none));
     KEEP(cede(here, v, now));
+
+    KEEP(push(v));
+    disarm(v, none);
+    pull(v, none);
+    KEEP(arm(v, none));
+    KEEP(escalation(here, irq));
     leave(0);
 }
 

@@ -108,16 +108,7 @@ void front_send_self(void)
     papr_call(H_IPI, THIS_SERVER, MFRR_IPI, 0, 0);
 }
 
-/* Up to 16 bytes a call, the first on top of r6. */
 void front_console(const char *text, u64 length)
 {
-    while (length > 0) {
-        u64 count = length < 16 ? length : 16;
-        u64 bytes[2] = {0, 0};
-        for (u64 i = 0; i < count; i++)
-            bytes[i / 8] |= (u64)(u8)text[i] << (56 - 8 * (i % 8));
-        papr_call(H_PUT_TERM_CHAR, 0, count, bytes[0], bytes[1]);
-        text += count;
-        length -= count;
-    }
+    papr_console(text, length);
 }

@@ -18,6 +18,7 @@ struct scan {
     u64 selector;                   /* xen-ppc: words of the bitmap still to look at */
     u64 word;                       /* xen-ppc: the one being looked at, counted by cntlzd, */
     u64 ready;                      /* ... and its ports still to handle */
+    struct event_queue *queue;      /* direct: of the priority that is served */
 };
 
 /* At boot, MSR[EE]=0: put the interrupt controller, or the page shared with the hypervisor, into a known state. */
@@ -46,7 +47,7 @@ INLINE void eoi(struct source *source, struct scan *scan);
 
 /*
  * Then: is there more to do in this same trip? If so, next_irq() is called, and again after each eoi(), until it says
- * NO_IRQ. Never where whatever is still pending holds the line up and enters 0x500 again.
+ * NO_IRQ. Never where whatever is still pending holds the line up and enters 0x500 again. Saying no ends the trip.
  */
 INLINE int more_irqs(const struct scan *scan);
 INLINE struct source *next_irq(struct scan *scan);

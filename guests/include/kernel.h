@@ -39,7 +39,8 @@ struct source {
     volatile u64 *doorbell; /* store: how many items are consumed */
     u64 tail;               /* items consumed */
     u64 last;               /* slot of the ring; tail & last is that of the next item */
-    u64 eoi_argument;       /* xen-ppc: what PHYSDEVOP_eoi is called with; 0: its hypervisor need not hear of the end */
+    u64 eoi_argument;       /* xen-ppc: what PHYSDEVOP_eoi is called with; 0: its hypervisor need not hear of the end;
+                               direct: address whose load ends the interrupt */
     u32 irq;                /* PIC input, XISR or pirq */
     u32 number;             /* the machine's number of this source */
     u32 slots;
@@ -52,7 +53,7 @@ _Static_assert(sizeof(struct source) == 64, "an index becomes an address by one 
 
 #define NO_IRQ ((struct source *)0) /* nothing (more) is pending */
 
-/* What /irqvisor, /cpus and /xen of the device tree say. */
+/* What /irqvisor, /cpus, /xen and /interrupt-controller of the device tree say. */
 struct configuration {
     u64 work;           /* address of one u64 counter a compute loop */
     u64 compute_loops;  /* 0: sleep when there is nothing to do */
@@ -63,6 +64,10 @@ struct configuration {
     u64 timebase_hz;
     u64 vcpus;          /* virtual processors */
     u64 shared_info;    /* xen designs: address of the page shared with the hypervisor */
+    u64 tima, esb, ipi; /* direct: the ring; the page of source 0; the source that is this processor's own */
+    struct {
+        u32 address, order;
+    } queue[8];         /* direct: the event queue of each priority, and log2 of its entries; 0: there is none */
     const char *misbehave; /* what this guest does wrong; null: nothing */
 };
 

@@ -58,6 +58,17 @@ static const struct field xen_fields[] = {
     {0},
 };
 
+#define QUEUE(n) \
+    CONFIGURATION("queues", 8 * n, 1, queue[n].address), CONFIGURATION("queues", 8 * n + 4, 1, queue[n].order)
+
+static const struct field xive_fields[] = {
+    CONFIGURATION("reg", 0, 2, tima),
+    CONFIGURATION("esb", 0, 2, esb),
+    CONFIGURATION("ipi", 0, 1, ipi),
+    QUEUE(0), QUEUE(1), QUEUE(2), QUEUE(3), QUEUE(4), QUEUE(5), QUEUE(6), QUEUE(7),
+    {0},
+};
+
 static const struct field source_fields[] = {
     SOURCE("reg", 0, 2, ring),
     SOURCE("doorbell", 0, 2, doorbell),
@@ -92,6 +103,8 @@ static struct place place_of(u64 depth, const char *parent, const char *name)
         return (struct place){irqvisor_fields, &config};
     if (depth == 2 && is_named(name, "xen"))
         return (struct place){xen_fields, &config};
+    if (depth == 2 && is_named(name, "interrupt-controller"))
+        return (struct place){xive_fields, &config};
     if (depth == 3 && is_named(parent, "cpus") && is_named(name, "cpu")) {
         config.vcpus++;
         return (struct place){cpu_fields, &config};

@@ -19,11 +19,12 @@ from irqvisor.hv import loop
 from irqvisor.hv.state import PortState, RunState
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NEVER, NOBODY, Model, RegionKind
+from irqvisor.hw.wiring import Controller
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
-from irqvisor.spec import xen
+from irqvisor.spec import xen, xive
 from irqvisor.spec.designs import Design
 from irqvisor.spec.openpic import WINDOW_BYTES
-from irqvisor.spec.papr import PRIORITY_NONE, XISR_SOURCES
+from irqvisor.spec.papr import IPI_PRIORITY, PRIORITY_NONE, XISR_SOURCES
 from irqvisor.spec.power_isa import HID0_HDICE, HID0_NAP, HID4_LPES0, LPCR_HDICE, LPCR_LPES0, MSR_HV, MSR_ME, MSR_SF
 from irqvisor.tables import Table
 
@@ -33,6 +34,9 @@ DOORBELL_BYTES = 8
 BOARD = 0xF010_0000
 BOARD_BYTES = 0x1000
 PIC = 0xF804_0000
+TIMA = 0xF020_0000
+ESB = 0xF100_0000
+"""The page of controller source 0; the others follow."""
 RING_HEADER = 16
 RING_ALIGN = 64
 WORK_BYTES = 512
@@ -136,6 +140,16 @@ class Config:
         """Whether guests share a page with Xen."""
         return self.design == Design.XEN_PPC
 
+    @property
+    def has_xive(self) -> bool:
+        """Whether the controller is a XIVE, with event queues in the guests' memory."""
+        return self.design == Design.DIRECT
+
+    @property
+    def inputs(self) -> int:
+        """Inputs of the interrupt controller, wired or not."""
+        return 1 + max((s.irq for s in self.sources), default=0)
+
 
 def ring_bytes(slots: int) -> int:
     """Memory one ring takes."""
@@ -146,7 +160,7 @@ def ring_bytes(slots: int) -> int:
 class Layout:
     """Where things are in one domain, as guest real addresses."""
 
-    shared_info: int
+    shared_info: int  # the top page: shared with Xen, or the event queues of XIVE
     tree: int
     tree_bytes: int
     work: int
@@ -183,7 +197,7 @@ def build(config: Config) -> Machine:
     Raises:
         ImageError: a guest does not fit, or is not for this board.
     """
-    n_pirq = 1 + max((s.irq for s in config.sources), default=0)
+    n_pirq = config.inputs
     if n_pirq + openpic.INTERNAL_SOURCES > openpic.MAX_SOURCES:
         raise ValueError(f"interrupt {n_pirq - 1}: the controller has {openpic.MAX_SOURCES} sources")
     n = len(config.domains)
@@ -199,6 +213,10 @@ def build(config: Config) -> Machine:
             Table.PIC: 1,
             Table.PIC_CPU: config.pcpus,
             Table.PIC_SOURCE: n_pirq + openpic.INTERNAL_SOURCES,
+            Table.XIVE_SOURCE: n_pirq + vcpus if config.has_xive else 0,
+            Table.XIVE_QUEUE: xive.PRIORITIES * vcpus if config.has_xive else 0,
+            Table.XIVE_VP: vcpus if config.has_xive else 0,
+            Table.XIVE_RING: config.pcpus if config.has_xive else 0,
             Table.EVENT: EVENTS_PER_SOURCE * len(config.sources)
             + sum(s.depth for s in config.sources)
             + 8 * config.pcpus
@@ -224,20 +242,24 @@ def build(config: Config) -> Machine:
     _pcpus(machine, config)
     layouts = _domains(machine, config)
     _sources(machine, config, layouts)
+    if config.has_xive:
+        _xive(machine, config, layouts)
     _guests(machine, config, layouts)
     watch_pages(machine.state)
     loop.prepare(machine.arrays)
     return machine
 
 
-REGIONS = 4
-"""Regions of a domain: RAM, doorbells, board registers, and the controller on bare metal."""
+REGIONS = 6
+"""Regions of a domain, at most: RAM, doorbells, board registers, and the controller on bare metal, or event queues and
+the pages of XIVE."""
 
 
 def _header(machine: Machine, config: Config, n_pirq: int) -> None:
     h = machine.header
     costs = config.costs
     h.design, h.options, h.n_pcpu, h.n_pirq = int(config.design), config.options, config.pcpus, n_pirq
+    h.controller = int(Controller.XIVE if config.has_xive else Controller.OPENPIC)
     h.n_domain = h.unready = len(config.domains)
     h.n_context = len(machine.views[Table.CONTEXT])
     h.n_source = len(config.sources)
@@ -289,18 +311,26 @@ def _domains(machine: Machine, config: Config) -> list[Layout]:
             e.port, e.ports, e.valid = FIRST_PORTS * d, FIRST_PORTS, xen.PORT_BUCKET_2008
             ports[FIRST_PORTS * d].state = PortState.RESERVED
         first = REGIONS * d
+        plain = domain.ram_bytes - PAGE if config.has_xive else domain.ram_bytes
         wired = [
-            (0, domain.ram_bytes, RegionKind.RAM, ram),
+            (0, plain, RegionKind.RAM, ram),
             (DOORBELLS, DOORBELL_BYTES * max(len(config.sources), 1), RegionKind.DOORBELL, 0),
             (BOARD, BOARD_BYTES, RegionKind.BOARD, 0),
         ]
         if config.bare_metal:
             wired.append((PIC, WINDOW_BYTES, RegionKind.PIC, 0))
+        if config.has_xive:
+            wired += [
+                (layout.shared_info, PAGE, RegionKind.QUEUE, ram + layout.shared_info),
+                (TIMA, xive.TIMA_BYTES, RegionKind.TIMA, 0),
+                (ESB, xive.ESB_BYTES * len(machine.views[Table.XIVE_SOURCE]), RegionKind.ESB, 0),
+            ]
         for k, (base, size, kind, offset) in enumerate(wired):
             r = regions[first + k]
             r.start, r.bytes, r.kind, r.ram = base, size, int(kind), offset
         for number in range(len(domain.pcpus)):
             _context(machine, config, d, number, v, first, len(wired))
+            machine.views[Table.CONTEXT][v].win_size = plain
             _vcpu(machine, config, d, number, v)
             v += 1
     return layouts
@@ -371,6 +401,40 @@ def _sources(machine: Machine, config: Config, layouts: list[Layout]) -> None:
         r.priority, r.pcpu = source.priority, source.pcpu
 
 
+def queues(config: Config, d: int) -> list[tuple[int, int]]:
+    """The event queues of a domain by priority: (offset in its page, order). Order 0: none. As many entries as may be
+    unread at once, one a source and its own IPI's, and two more."""
+    found = []
+    place = 0
+    for priority in range(xive.PRIORITIES):
+        count = sum(s.domain == d and xive.xive_priority(s.priority) == priority for s in config.sources)
+        count += priority == xive.xive_priority(IPI_PRIORITY)
+        order = (count + 1).bit_length() if count else 0
+        found.append((place, order))
+        place += xive.ENTRY_BYTES << order if order else 0
+    return found
+
+
+def _xive(machine: Machine, config: Config, layouts: list[Layout]) -> None:
+    """Routing and queues as a hypervisor's set-up calls would have made them; all off at the sources. A domain has one
+    vCPU."""
+    pages = machine.views[Table.XIVE_SOURCE]
+    for page in pages:
+        page.pq, page.lpid, page.entry = xive.PQ_OFF, NOBODY, NOBODY
+    ipis = [(config.inputs + d, d, False, IPI_PRIORITY) for d in range(len(config.domains))]
+    for irq, d, level, priority in [*((s.irq, s.domain, s.level, s.priority) for s in config.sources), *ipis]:
+        page = pages[irq]
+        page.level, page.vp, page.priority = int(level), d, xive.xive_priority(priority)
+        page.event, page.lpid = irq, d
+    for d, domain in enumerate(config.domains):
+        v = machine.views[Table.XIVE_VP][d]
+        v.cppr, v.escalation, v.server = xive.PRIORITY_NONE, xive.PQ_OFF, domain.pcpus[0]
+        base = int(machine.views[Table.DOMAIN][d].ram) + layouts[d].shared_info
+        for priority, (place, order) in enumerate(queues(config, d)):
+            q = machine.views[Table.XIVE_QUEUE][xive.PRIORITIES * d + priority]
+            q.start, q.order, q.generation = base + place, order, 1
+
+
 def _guests(machine: Machine, config: Config, layouts: list[Layout]) -> None:
     for d, domain in enumerate(config.domains):
         program = Image.load(domain.image)
@@ -394,7 +458,17 @@ FRONT_ENDS: dict[Design, devicetree.FrontEnd] = {
     Design.NATIVE: "native",
     Design.RHYPE: "rhype",
     Design.XEN_PPC: "xen",
+    Design.DIRECT: "xive",
 }
+
+
+def _xive_node(config: Config, d: int, layout: Layout) -> devicetree.Xive:
+    return devicetree.Xive(
+        tima=TIMA,
+        esb=ESB,
+        ipi=config.inputs + d,
+        queues=tuple((layout.shared_info + place, order) for place, order in queues(config, d)),
+    )
 
 
 def _tree(config: Config, d: int, layout: Layout) -> devicetree.BoardTree:
@@ -430,4 +504,5 @@ def _tree(config: Config, d: int, layout: Layout) -> devicetree.BoardTree:
         bootargs=domain.name,
         front_end=FRONT_ENDS[config.design],
         shared_info=layout.shared_info if config.has_shared_info else None,
+        xive=_xive_node(config, d, layout) if config.has_xive else None,
     )

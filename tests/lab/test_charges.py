@@ -93,6 +93,27 @@ CHARGED = {
     },
 }
 
+CHARGED |= {
+    ("direct", "computing", "edge"): {"exc_entry": 1, "pic_mmio_read": 2},
+    ("direct", "computing", "level"): {"exc_entry": 1, "pic_mmio_read": 2},
+    ("direct", "asleep", "edge"): {
+        "exc_entry": 2,
+        "pic_mmio_read": 4,
+        "pic_mmio_write": 3,
+        "host_wakeup": 1,
+        "exc_return": 1,
+    },
+    ("direct", "foreign", "edge"): {
+        "exc_entry": 2,
+        "pic_mmio_read": 6,
+        "pic_mmio_write": 3,
+        "host_wakeup": 1,
+        "world_switch_rt": 0.5,
+        "switch_penalty": 1,
+        "exc_return": 1,
+    },
+}
+
 # The hypervisor's own work on the same way
 ANSWERED = ("XIRR", "SERVE", "LOOK", "EOI")
 QUEUED = ("XIRR", "SEARCH", "UNQUEUE", "SERVE", "LOOK", "EOI")
@@ -101,6 +122,8 @@ PATHS = {
     ("rhype", "computing", "level"): ("TAKE", "MASK_LEVEL", *ANSWERED),
     ("rhype", "asleep", "edge"): ("TAKE", "SEARCH", *QUEUED),
     ("rhype", "foreign", "edge"): ("XIRR", "TAKE", "SEARCH", *QUEUED),
+    ("direct", "asleep", "edge"): ("ESCALATION", "PUSH"),
+    ("direct", "foreign", "edge"): ("ESCALATION", "PULL", "PUSH"),
     ("xen-ppc", "computing", "edge"): ("EXTERNAL",),
     ("xen-ppc", "computing", "level"): ("EXTERNAL", "PHYSDEV", "END_PIRQ"),
     ("xen-ppc", "asleep", "edge"): ("EXTERNAL",),
@@ -212,6 +235,11 @@ def rhype():
     return Meter("rhype")
 
 
+@pytest.fixture
+def direct():
+    return Meter("direct")
+
+
 CALL = {"hcall_rt": 1}
 
 
@@ -302,6 +330,16 @@ def test_a_call_of_paprs_costs_its_path(rhype, number, args, names, steps):
     rhype.assert_costs({**CALL, **names}, [*steps, "LOOK"], rhype.guest.call, number, *args)
 
 
+def test_a_sleep_that_ends_before_it_begins_costs_the_ring_and_the_escalation(direct):
+    direct.machine.raise_irq(1)
+    names = {**CALL, "pic_mmio_read": 4, "pic_mmio_write": 2}
+    direct.assert_costs(names, ["PULL", "ARM", "CEDE_NOT", "PUSH", "DISARM"], direct.guest.call, papr.H_CEDE)
+
+
+def test_yielding_under_direct_costs_its_path(direct):
+    direct.assert_costs(CALL, ["SERVER", "RESCHEDULE"], direct.guest.call, papr.H_CONFER, -1, 0)
+
+
 def test_a_sleep_that_a_prod_prevents_costs_its_path(rhype):
     rhype.assert_costs(CALL, ["SERVER", "LOOK"], rhype.guest.call, papr.H_PROD, 0)
     rhype.assert_costs(CALL, ["CEDE_NOT", "LOOK"], rhype.guest.call, papr.H_CEDE)
@@ -311,6 +349,7 @@ def test_a_sleep_that_a_prod_prevents_costs_its_path(rhype):
     ("design", "names", "steps"),
     [
         ("xen-ppc", {}, ["DELIVER_EE_OFF"]),
+        ("direct", {}, []),
         ("rhype", {"pic_mmio_write": 2}, ["POLL_CONTROLLER", "LOOK"]),
     ],
 )
@@ -336,6 +375,11 @@ ROUND = {"exc_entry": 1, "pic_mmio_read": 1, "host_wakeup": 1, "exc_return": 1, 
             "rhype",
             {"pic_mmio_write": 3, "hcall_rt": 3},
             ["TAKE", "SEARCH", *QUEUED, "LOOK", "CEDE", "RESCHEDULE"],
+        ),
+        (
+            "direct",
+            {"pic_mmio_read": 5, "pic_mmio_write": 3, "hcall_rt": 1, "inject": 0},
+            ["ESCALATION", "PUSH", "PULL", "ARM", "CEDE", "RESCHEDULE"],
         ),
     ],
 )

@@ -20,8 +20,8 @@ SHARED_INFO_BYTES = 4096
 FDT_VERSION = 17
 FDT_COMPATIBLE_VERSION = 16
 
-FrontEnd = Literal["native", "rhype", "xen"]
-"""How a guest asks which interrupt came: its own OpenPIC, PAPR hypercalls, or event channels."""
+FrontEnd = Literal["native", "rhype", "xen", "xive"]
+"""How a guest asks which interrupt came: its own OpenPIC, PAPR hypercalls, event channels, or event queues."""
 
 MISDEEDS = (
     "never-eoi",
@@ -46,7 +46,7 @@ class BoardSource:
         bytes: size of the ring: 16 and 8 a slot.
         doorbell: guest real address of its doorbell.
         slots: items the ring holds.
-        irq: PIC input (native), pirq (xen), or 0x1000 + PIC input (rhype).
+        irq: PIC input (native), pirq (xen), 0x1000 + PIC input (rhype), or what a queue entry says (xive).
         level: whether the line is level; edge otherwise.
         label: what it is, for people: "disk".
         priority: XICS sense, 0 most favoured.
@@ -63,6 +63,23 @@ class BoardSource:
     label: str = ""
     priority: int = 5
     vcpu: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Xive:
+    """The XIVE as one guest sees it.
+
+    Attributes:
+        tima: guest real address of its processor's ring.
+        esb: of the page of source 0; the page of source n is n times 4096 further.
+        ipi: the source that is its own inter-processor interrupt.
+        queues: (guest real address, log2 of the entries) of the event queue of each priority; log2 0: there is none.
+    """
+
+    tima: int
+    esb: int
+    ipi: int
+    queues: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +101,7 @@ class BoardTree:
         bootargs: its command line.
         front_end: how it asks which interrupt came.
         shared_info: address of the page shared with Xen; None for the other front ends.
+        xive: its controller, for that front end.
     """
 
     ram_bytes: int
@@ -100,6 +118,7 @@ class BoardTree:
     bootargs: str = ""
     front_end: FrontEnd = "native"
     shared_info: int | None = None
+    xive: Xive | None = None
 
 
 def build(tree: BoardTree) -> bytes:
@@ -196,6 +215,17 @@ def _controllers(tree: BoardTree) -> list[fdt.Node]:
                 "xen",
                 _text("compatible", "xen,xen-3.0"),
                 _u64s("shared-info", tree.shared_info, SHARED_INFO_BYTES),
+            )
+        ]
+    if tree.xive is not None:
+        return [
+            _node(
+                f"interrupt-controller@{tree.xive.tima:x}",
+                _text("compatible", "ibm,power-ivpe"),
+                _u64s("reg", tree.xive.tima, 4096),
+                _u64s("esb", tree.xive.esb),
+                fdt.PropWords("ipi", tree.xive.ipi),
+                fdt.PropWords("queues", *(cell for queue in tree.xive.queues for cell in queue)),
             )
         ]
     if tree.front_end == "rhype":

@@ -2,7 +2,7 @@
 
 from irqvisor._jit import hot, jit
 from irqvisor.hv import hcall
-from irqvisor.hv.designs import native, rhype, xen_ppc
+from irqvisor.hv.designs import direct, native, rhype, xen_ppc
 from irqvisor.hv.state import Where
 from irqvisor.hw.state import header
 from irqvisor.spec.designs import Design
@@ -17,6 +17,8 @@ def setup(m):
         rhype.setup(m)
     elif design == Design.XEN_PPC:
         xen_ppc.setup(m)
+    elif design == Design.DIRECT:
+        direct.setup(m)
 
 
 @hot
@@ -28,6 +30,8 @@ def on_external(m, p):
         rhype.on_external(m, p)
     elif design == Design.XEN_PPC:
         xen_ppc.on_external(m, p)
+    elif design == Design.DIRECT:
+        direct.on_external(m, p)
 
 
 @hot
@@ -39,6 +43,8 @@ def on_hcall(m, p, v, cpu):
         return rhype.on_hcall(m, p, v, cpu)
     if design == Design.XEN_PPC:
         return xen_ppc.on_hcall(m, p, v, cpu)
+    if design == Design.DIRECT:
+        return direct.on_hcall(m, p, v, cpu)
     return hcall.Answer.NOT_MINE
 
 
@@ -51,6 +57,8 @@ def on_hdec(m, p):
         rhype.on_hdec(m, p)
     elif design == Design.XEN_PPC:
         xen_ppc.on_hdec(m, p)
+    elif design == Design.DIRECT:
+        direct.on_hdec(m, p)
 
 
 @hot
@@ -62,6 +70,8 @@ def on_access(m, p, what):
         rhype.on_access(m, p, what)
     elif design == Design.XEN_PPC:
         xen_ppc.on_access(m, p, what)
+    elif design == Design.DIRECT:
+        direct.on_access(m, p, what)
 
 
 @hot
@@ -73,6 +83,8 @@ def before_entry(m, p):
         rhype.before_entry(m, p)
     elif design == Design.XEN_PPC:
         xen_ppc.before_entry(m, p)
+    elif design == Design.DIRECT:
+        direct.before_entry(m, p)
 
 
 @jit
@@ -84,4 +96,6 @@ def whereabouts(m, s):
         return rhype.whereabouts(m, s)
     if design == Design.XEN_PPC:
         return xen_ppc.whereabouts(m, s)
+    if design == Design.DIRECT:
+        return direct.whereabouts(m, s)
     return Where.NOWHERE

@@ -9,9 +9,9 @@ stopping and going on changes nothing.
 
 from irqvisor import trace
 from irqvisor._jit import entry, hot, jit
-from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, lines, notify, scheduler
+from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, notify, scheduler
 from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
-from irqvisor.hw import devices, doorbell, memory, openpic, timeline
+from irqvisor.hw import devices, doorbell, memory, openpic, timeline, wiring
 from irqvisor.hw.interpret import interpret
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
@@ -20,9 +20,6 @@ from irqvisor.spec import paths
 from irqvisor.spec.designs import Design
 from irqvisor.spec.papr import IPI_PRIORITY
 from irqvisor.tables import borrow
-
-EVENT_CHECK_IPI = 1
-"""The IPI of the controller that hypervisors use to make each other look (Xen/PPC: IPI 1)."""
 
 BEFORE_ARRIVALS = -1
 """Timeline priority of the end of a phase: an item that would arrive at that very cycle does not."""
@@ -33,7 +30,7 @@ def prepare(m):
     """Finish a new machine: reset the controller, program it where a hypervisor does, route interrupts."""
     m = borrow(m)
     openpic.reset(m)
-    if header(m).design != Design.NATIVE:
+    if header(m).design != Design.NATIVE and header(m).controller == wiring.Controller.OPENPIC:
         program_controller(m)
     dispatch.setup(m)
 
@@ -45,7 +42,7 @@ def program_controller(m):
         src = source(m, s)
         r = pirq(m, src.irq)
         openpic.configure(m, src.irq, src.irq, openpic.mpic_priority(r.priority), src.level, 1 << r.pcpu)
-    openpic.configure_ipi(m, EVENT_CHECK_IPI, openpic.mpic_priority(IPI_PRIORITY))
+    openpic.configure_ipi(m, wiring.EVENT_CHECK_IPI, openpic.mpic_priority(IPI_PRIORITY))
 
 
 @hot
@@ -53,7 +50,7 @@ def enter_from_idle(m, p):
     """An idle pCPU in the hypervisor: take an interrupt, run a timer, or skip to where something happens.
     False if nothing can happen before the horizon."""
     pc = pcpu(m, p)
-    if pc.external != 0:
+    if pc.external | pc.virtualization != 0:
         accounting.enter(m, p, Entry.EXTERNAL)
         accounting.charge(m, p, header(m).exc_entry)
         dispatch.on_external(m, p)
@@ -209,7 +206,7 @@ def happen(m, kind, arg, cycle):
         devices.arrive(m, arg, cycle)
     elif kind == EventKind.KICK:
         pcpu(m, arg).kicked = 0
-        openpic.send_ipi(m, EVENT_CHECK_IPI, 1 << arg)
+        wiring.call_hypervisor(m, arg)
         scheduler.kicked(m, arg)
     elif kind == EventKind.PIC_TIMER:
         openpic.timer_expired(m, arg, cycle)
@@ -255,7 +252,7 @@ def choose_horizon(m, limit):
         pc = pcpu(m, p)
         if pc.context == NOBODY:
             if pc.hypervisor != 0:
-                if pc.external != 0 or pc.resched != 0:
+                if pc.external | pc.virtualization | pc.resched != 0:
                     busy = True
                 wake = min(wake, max(pc.hdec_at, pc.now))
         elif pc.waiting != 0:
@@ -418,10 +415,12 @@ def unmask_line(m, irq):
 
 
 @entry
-def leave_line(m, p, irq, d):
-    """A guest gave this line up."""
+def mask_line(m, p, irq):
+    """A guest gave this line up: end what is in service, then mask it."""
     m = borrow(m)
-    lines.leave(m, p, irq, d)
+    if pirq(m, irq).in_flight != 0:
+        hcall.end_pirq(m, p, irq)
+    openpic.mask(m, irq)
 
 
 @entry
@@ -477,7 +476,7 @@ def write_ram(m, a, size, value):
 def raise_line(m, irq, level):
     """Drive an input of the controller from outside: `Machine.raise_irq`."""
     m = borrow(m)
-    openpic.set_line(m, irq, level)
+    wiring.set_line(m, irq, level)
 
 
 @entry

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from irqvisor import trace
 from irqvisor._jit import jit
-from irqvisor.hw import arrivals, openpic, timeline
+from irqvisor.hw import arrivals, timeline, wiring
 from irqvisor.hw.memory import write_ram
 from irqvisor.hw.state import NEVER, Arrival, EventKind, header, source
 
@@ -45,9 +45,9 @@ def post(m, s, now):
     write_ram(m, src.ring + RING_HEAD, 8, src.head)
     trace.raised(m, s, now)
     if src.level != 0:
-        openpic.set_line(m, src.irq, 1)
+        wiring.set_line(m, src.irq, 1)
     else:
-        openpic.pulse(m, src.irq)
+        wiring.pulse(m, src.irq)
 
 
 @jit
@@ -99,11 +99,11 @@ def ring_doorbell(m, p, s, value, now):
     src.tail = value
     posted_at = trace.posting(m, src.posted + (item & (src.slots - 1))).at
     if src.level != 0 and src.tail == src.head:
-        openpic.set_line(m, src.irq, 0)
+        wiring.set_line(m, src.irq, 0)
         trace.withdrawn(m, s)
     if src.kind == Arrival.CLOSED and src.active != 0:
         schedule(m, s, now + src.response)
-    if src.level == 0 and item >= trace.journey(m, s).known_through and openpic.is_pending(m, src.irq) == 0:
+    if src.level == 0 and item >= trace.journey(m, s).known_through and wiring.is_under_way(m, src.irq) == 0:
         return Rung.DEAD
     trace.consumed(m, s, p, now, item, posted_at, 1, 0)
     return Rung.CONSUMED

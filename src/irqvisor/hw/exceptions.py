@@ -22,6 +22,7 @@ from irqvisor.spec.power_isa import (
     HID4_LPES0,
     LPCR_HDICE,
     LPCR_HEIC,
+    LPCR_HVICE,
     LPCR_ILE,
     LPCR_LPES0,
     LPCR_MER,
@@ -227,8 +228,8 @@ def take_doorbell(m, p, cpu):
 def interrupt(m, p, cpu):
     """Take or announce the most urgent asynchronous interrupt that is pending and enabled; returns a Due.
 
-    Order: hypervisor decrementer, external, mediated external, decrementer, doorbells. What wakes a processor that naps
-    goes before them all."""
+    Order: hypervisor decrementer, hypervisor virtualization, external, mediated external, decrementer, doorbells. What
+    wakes a processor that naps goes before them all."""
     pc = pcpu(m, p)
     if pc.napping != 0:
         wake(m, p, cpu)
@@ -241,6 +242,8 @@ def interrupt(m, p, cpu):
                 return Due.HDEC
             enter_hypervisor_type(m, p, cpu, VEC_HDEC, 0)
             return Due.TAKEN
+    if pc.virtualization != 0 and cpu.lpcr & LPCR_HVICE != 0 and (msr & MSR_EE != 0 or not is_hypervisor(cpu)):
+        return Due.EXTERNAL
     if pc.external != 0 and external_enabled(cpu, model):
         if routes_to_guest(cpu, model):
             take_external(m, p, cpu, 0)

@@ -135,7 +135,8 @@ def trace_completed(m, p, cpu, op):
 @hot
 def is_quiet(pc, cpu):
     """Whether nothing asynchronous can be pending, so that `interrupt` need not be asked."""
-    return pc.external | pc.doorbell == 0 and pc.now < pc.hdec_at and pc.now < cpu.dec_at and cpu.lpcr & LPCR_MER == 0
+    waiting = pc.external | pc.virtualization | pc.doorbell
+    return waiting == 0 and pc.now < pc.hdec_at and pc.now < cpu.dec_at and cpu.lpcr & LPCR_MER == 0
 
 
 @hot

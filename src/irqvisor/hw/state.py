@@ -18,6 +18,7 @@ HEADER = np.dtype(
         # What was chosen once, when the machine was made
         ("design", "i8"),  # number of the delivery design, see hv/dispatch.py; the hardware never reads it
         ("options", "i8"),  # bits of the design's options, see spec/designs.py; nor this
+        ("controller", "i8"),  # where the lines lead: Controller of hw/wiring.py
         ("n_pcpu", "i8"),
         ("n_context", "i8"),  # contexts = vCPUs
         ("n_domain", "i8"),
@@ -114,6 +115,7 @@ PCPU = np.dtype(
         ("context", "i8"),  # the context that runs here; NOBODY: idle or in the hypervisor
         ("waiting", "i8"),  # 1: the context sleeps in MSR[POW] or nap until an interrupt is pending
         ("external", "i8"),  # level of the external interrupt input, driven by the controller
+        ("virtualization", "i8"),  # level of the hypervisor virtualization interrupt input (POWER9)
         ("hdec_at", "i8"),  # cycle at which HDEC passes zero; NEVER when it is off
         ("hdec_base", "i8"),  # bare metal: HDEC = hdec_base - ticks, like DEC
         ("tb_offset", "i8"),  # time base = ticks + this: what software has written to it
@@ -255,6 +257,7 @@ class Model(IntEnum):
 
     PPC970 = 0
     POWER8 = 1
+    POWER9 = 2  # as POWER8, and the hypervisor virtualization interrupt
 
 
 ISA_201 = 0
@@ -265,7 +268,7 @@ ISA_300 = 2
 """Power ISA 3.0B: POWER9."""
 LEVELS = {"2.01": ISA_201, "2.07": ISA_207, "3.0": ISA_300}
 """Architecture levels by the name of their book."""
-LEVEL_OF = {Model.PPC970: ISA_201, Model.POWER8: ISA_207}
+LEVEL_OF = {Model.PPC970: ISA_201, Model.POWER8: ISA_207, Model.POWER9: ISA_300}
 """The level of each model, unless somebody chooses another: what is an instruction, a register, an MSR bit."""
 
 
@@ -287,6 +290,9 @@ class RegionKind(IntEnum):
     DOORBELL = 2  # the doorbells of the sources
     BOARD = 3  # ready mark, exit, console
     PIC = 4
+    QUEUE = 5  # RAM of event queues: who loads an entry learns of an event
+    ESB = 6  # a page a source: the bits that let its events through
+    TIMA = 7  # the ring of the processor that does the access
 
 
 class Arrival(IntEnum):

@@ -8,7 +8,7 @@ Storage Addressing).
 import numpy as np
 
 from irqvisor._jit import jit
-from irqvisor.hw import devices, openpic
+from irqvisor.hw import devices, openpic, xive
 from irqvisor.hw.decode import TWINS
 from irqvisor.hw.exceptions import checks_machine, enter, is_hypervisor, machine_check, program
 from irqvisor.hw.memory import (
@@ -243,6 +243,14 @@ def load_region(m, p, cpu, k, real, size):
         return Outcome.DONE, load_sized(m.ram, r.ram + offset, size)
     if r.kind == RegionKind.PIC:
         return read_pic(m, p, offset, size)
+    if r.kind == RegionKind.QUEUE:
+        value = load_sized(m.ram, r.ram + offset, size)
+        return xive.read_entry(m, p, r.ram + offset, value), value
+    if r.kind >= RegionKind.ESB:
+        pcpu(m, p).now += header(m).pic_read
+        if r.kind == RegionKind.ESB:
+            return xive.load_esb(m, p, cpu.lpid, offset)
+        return xive.load_tima(m, p, offset, size)
     if r.kind == RegionKind.DOORBELL:
         s = own_source(m, cpu, offset, size)
         if s != NOBODY:
@@ -270,7 +278,7 @@ def store_region(m, p, cpu, k, real, size, value):
     r = region(m, k)
     offset = real - r.start
     pc = pcpu(m, p)
-    if r.kind == RegionKind.RAM:
+    if r.kind == RegionKind.RAM or r.kind == RegionKind.QUEUE:
         return store_ram(m, p, r.ram + offset, size, value)
     if r.kind == RegionKind.PIC:
         if size != 4:
@@ -281,6 +289,11 @@ def store_region(m, p, cpu, k, real, size, value):
             pc.watch_at = ended
             return Outcome.ENDED
         return Outcome.DONE
+    if r.kind >= RegionKind.ESB:
+        pc.now += header(m).pic_write
+        if r.kind == RegionKind.ESB:
+            return xive.store_esb(m, p, cpu.lpid, offset)
+        return xive.store_tima(m, p, offset, size, value)
     if r.kind == RegionKind.DOORBELL:
         s = own_source(m, cpu, offset, size)
         if s == NOBODY:

@@ -16,7 +16,7 @@ from irqvisor.machine import Labels, Machine
 from irqvisor.spec.designs import BY_NAME, NUMBERS, Design
 
 IMAGES = Path(paravirt.__file__).parent / "guest" / "images"
-MODELS = {"970": Model.PPC970, "power8": Model.POWER8}
+MODELS = {"970": Model.PPC970, "power8": Model.POWER8, "power9": Model.POWER9}
 DEFECTS = {
     "unrecoverable-panics": Defect.UNRECOVERABLE_PANICS,
     "softirqs-skipped": Defect.SOFTIRQS_SKIPPED,

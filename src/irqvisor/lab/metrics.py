@@ -23,11 +23,14 @@ PERCENTILES = (50, 90, 99)
 DROP_RULE = "ring full"
 
 STAGES: dict[Design, dict[str, tuple[Stamp, ...]]] = {
-    Design.NATIVE: {
-        "vector": (Stamp.ACCEPTED, Stamp.VECTORED),
-        "identify": (Stamp.KNOWN,),
-        "serve": (Stamp.SERVICED,),
-        "complete": (Stamp.COMPLETED,),
+    **{
+        design: {
+            "vector": (Stamp.ACCEPTED, Stamp.VECTORED),
+            "identify": (Stamp.KNOWN,),
+            "serve": (Stamp.SERVICED,),
+            "complete": (Stamp.COMPLETED,),
+        }
+        for design in (Design.NATIVE, Design.DIRECT)
     },
     **{
         design: {

@@ -293,7 +293,7 @@ class Scenario(Model):
     board: Literal["paravirt"] = Field(
         default="paravirt", description="how the machine is wired and guests are started"
     )
-    cpu: Literal["970", "power8"] = Field(default="970", description="processor model")
+    cpu: Literal["970", "power8", "power9"] = Field(default="970", description="processor model")
     profile: str = Field(
         default="power9-2021", min_length=1, description="what each step costs: a bundled profile or a file"
     )

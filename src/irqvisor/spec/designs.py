@@ -15,6 +15,7 @@ class Design(IntEnum):
     NATIVE = 0
     RHYPE = 1
     XEN_PPC = 2
+    DIRECT = 6
 
 
 class Option(NamedTuple):
@@ -66,6 +67,7 @@ IA64_REAL, IA64_TPR_NONE, IA64_MER_OFF, IA64_EVENTS = 1, 2, 4, 8
 
 LATER = "comes with a later version"
 HSRR = "a 970's external interrupts overwrite SRR0 and SRR1, which its guest, always interruptible, may be using"
+XIVE = "its interrupt controller, and the interrupt that is only the hypervisor's, came with it"
 DESIGNS = (
     DesignInfo(
         "native",
@@ -126,7 +128,13 @@ DESIGNS = (
         ),
     ),
     DesignInfo("hybrid", "hardware interrupts the current domain; event channels for the rest", None, LATER),
-    DesignInfo("direct", "hardware that knows the vCPU", None, LATER),
+    DesignInfo(
+        "direct",
+        "the controller knows which vCPU runs and interrupts it; untrapped loads and stores",
+        Design.DIRECT,
+        cpus=("power9",),
+        needs=XIVE,
+    ),
 )
 """All designs, in the order of a comparison."""
 

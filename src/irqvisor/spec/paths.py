@@ -54,6 +54,11 @@ CEDE = 43
 CEDE_NOT = 20
 LOOK = 23
 POLL_CONTROLLER = 8
+PUSH = 5
+DISARM = 4
+PULL = 7
+ARM = 8
+ESCALATION = 13
 
 # What always goes together
 RESCHEDULE = SOFTIRQ + CHOOSE  # unless it is a wake-up's, which has them in host_wakeup

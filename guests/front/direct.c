@@ -1,0 +1,176 @@
+/*
+ * XIVE: the controller interrupts whoever is meant, and is reached by plain loads and stores. One interrupt, as the
+ * guest sees it:
+ *
+ * 1. The controller writes an entry into the event queue of a priority, and the processor enters 0x500.
+ * 2. get_irq() loads the acknowledge register: that is the priority, and the CPPR now. Then the entry of that queue:
+ *    that is the source. An entry is new if its top bit is the generation that this kernel expects.
+ * 3. The handler drains the ring.
+ * 4. eoi() loads the source's own page. What came meanwhile is queued again.
+ * 5. more_irqs() looks at the queue once more. If it is empty the CPPR is opened: what waits at another priority, or came
+ *    after that look, enters 0x500 again.
+ */
+#include "front.h"
+#include "papr.h"
+#include "processor.h"
+
+#define NUMBERS 576 /* of sources: as many as a controller has inputs, and an IPI for each vCPU */
+#define PRIORITIES 8
+
+#define TIMA_CPPR 0x11
+#define TIMA_ACKNOWLEDGE 0x810
+#define ACKNOWLEDGED 0x8000u
+#define CPPR_CLOSED 0
+
+#define ESB_SHIFT 12
+#define ESB_TRIGGER 0x000 /* a store */
+#define ESB_EOI 0x000     /* a load */
+#define ESB_SET_RESET 0xC00
+
+#define ENTRY_GENERATION 0x80000000u
+#define ENTRY_DATA 0x7FFFFFFFu
+
+u64 front_forgets_recheck; /* the line is real: there is nothing to forget */
+
+struct event_queue {
+    volatile u32 *entry;
+    u32 index;
+    u32 last; /* index of its last entry */
+    u32 generation;
+};
+
+static struct event_queue queues[PRIORITIES];
+static struct source *source_of_number[NUMBERS];
+
+static inline u64 esb_load(u64 number, u64 offset)
+{
+    return *(volatile u64 *)(config.esb + (number << ESB_SHIFT) + offset);
+}
+
+static inline void set_cppr(u64 value)
+{
+    *(volatile u8 *)(config.tima + TIMA_CPPR) = (u8)value;
+}
+
+void front_init(void)
+{
+    set_cppr(CPPR_CLOSED);
+    for (u64 priority = 0; priority < PRIORITIES; priority++) {
+        struct event_queue *queue = &queues[priority];
+        queue->entry = (volatile u32 *)(u64)config.queue[priority].address;
+        queue->last = (1u << config.queue[priority].order) - 1;
+        queue->generation = ENTRY_GENERATION;
+    }
+    if (config.ipi >= NUMBERS)
+        give_up(EXIT_SETUP, "no such source", config.ipi);
+    source_of_number[config.ipi] = &self;
+    self.irq = (u32)config.ipi;
+    esb_load(config.ipi, ESB_SET_RESET);
+}
+
+void front_register(struct source *source)
+{
+    if (source->irq >= NUMBERS)
+        give_up(EXIT_SETUP, "no such source", source->irq);
+    source_of_number[source->irq] = source;
+    source->eoi_argument = config.esb + ((u64)source->irq << ESB_SHIFT) + ESB_EOI;
+    esb_load(source->irq, ESB_SET_RESET);
+}
+
+void front_ready(void)
+{
+    self.eoi_argument = config.esb + (config.ipi << ESB_SHIFT) + ESB_EOI;
+    set_cppr(CPPR_OPEN);
+}
+
+/* The next new entry of a queue, or NO_IRQ. */
+static inline struct source *take_entry(struct event_queue *queue)
+{
+    u32 entry = queue->entry[queue->index];
+
+    if ((entry ^ queue->generation) & ENTRY_GENERATION)
+        return NO_IRQ;
+    if (UNLIKELY(queue->index == queue->last)) {
+        queue->index = 0;
+        queue->generation ^= ENTRY_GENERATION;
+    } else {
+        queue->index++;
+    }
+    return source_of_number[entry & ENTRY_DATA];
+}
+
+struct source *get_irq(struct scan *scan)
+{
+    u32 acknowledged = *(volatile u16 *)(config.tima + TIMA_ACKNOWLEDGE);
+
+    scan->queue = &queues[acknowledged & (PRIORITIES - 1)];
+    if (UNLIKELY(!(acknowledged & ACKNOWLEDGED)))
+        return NO_IRQ;
+    return take_entry(scan->queue);
+}
+
+void eoi(struct source *source, struct scan *scan)
+{
+    (void)scan;
+    (void)*(volatile u64 *)source->eoi_argument;
+}
+
+int more_irqs(const struct scan *scan)
+{
+    struct event_queue *queue = scan->queue;
+
+    if (UNLIKELY(!((queue->entry[queue->index] ^ queue->generation) & ENTRY_GENERATION)))
+        return 1;
+    set_cppr(CPPR_OPEN);
+    return 0;
+}
+
+struct source *next_irq(struct scan *scan)
+{
+    struct source *source = take_entry(scan->queue);
+
+    if (source == NO_IRQ)
+        set_cppr(CPPR_OPEN);
+    return source;
+}
+
+void front_enable(void)
+{
+    set_msr_ee_ri(MSR_EE | MSR_RI);
+}
+
+void front_disable(void)
+{
+    set_msr_ee_ri(MSR_RI);
+}
+
+int front_pending(void)
+{
+    return 0;
+}
+
+void front_set_tick(u64 due, u64 now)
+{
+    write_decrementer(due ? due - now : DEC_FAR);
+}
+
+void front_recheck(void)
+{
+}
+
+/* H_CEDE sets EE, and does not sleep if an interrupt is pending. By convention it is called with EE=0. */
+void front_idle(void)
+{
+    front_disable();
+    papr_call1(H_CEDE, 0);
+}
+
+void front_send_self(void)
+{
+    *(volatile u64 *)(config.esb + (config.ipi << ESB_SHIFT) + ESB_TRIGGER) = 0;
+}
+
+void front_console(const char *text, u64 length)
+{
+    papr_console(text, length);
+}

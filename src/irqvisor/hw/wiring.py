@@ -1,0 +1,65 @@
+"""Where the devices' lines lead: to the OpenPIC, or to the XIVE where a machine has one."""
+
+from enum import IntEnum
+
+from irqvisor._jit import hot, jit
+from irqvisor.hw import openpic, xive
+from irqvisor.hw.state import header, pcpu
+from irqvisor.spec.xive import PQ_OFF
+
+
+class Controller(IntEnum):
+    """Interrupt controllers, as the header names them."""
+
+    OPENPIC = 0
+    XIVE = 1
+
+
+EVENT_CHECK_IPI = 1
+"""The IPI of the OpenPIC that hypervisors use to make each other look (Xen/PPC: IPI 1)."""
+
+
+@jit
+def pulse(m, irq):
+    """One edge."""
+    if header(m).controller == Controller.XIVE:
+        xive.trigger(m, irq)
+    else:
+        openpic.pulse(m, irq)
+
+
+@jit
+def set_line(m, irq, level):
+    """A device drives its line."""
+    if header(m).controller == Controller.OPENPIC:
+        openpic.set_line(m, irq, level)
+    elif level != 0:
+        xive.trigger(m, irq)
+    else:
+        xive.drop_line(m, irq)
+
+
+@hot
+def is_under_way(m, irq):
+    """1 while the controller still has to tell somebody of an edge."""
+    if header(m).controller == Controller.XIVE:
+        return xive.is_under_way(m, irq)
+    return openpic.is_pending(m, irq)
+
+
+@jit
+def silence(m, irq):
+    """Nobody answers this line any more."""
+    if header(m).controller == Controller.XIVE:
+        xive.set_state(m, irq, PQ_OFF)
+    else:
+        openpic.mask(m, irq)
+
+
+@jit
+def call_hypervisor(m, p):
+    """The IPI of a hypervisor arrives at one of its processors."""
+    if header(m).controller == Controller.XIVE:
+        pcpu(m, p).virtualization = 1
+    else:
+        openpic.send_ipi(m, EVENT_CHECK_IPI, 1 << p)
