@@ -482,6 +482,67 @@ def conformance(
     return report.exit_status
 
 
+# ----------------------------------------------------------------------------------------------------------- exploring
+@app.command()
+def explore(
+    scenario: Annotated[str, typer.Argument(help="A bundled scenario, or a TOML file, with a free source.")],
+    design: Annotated[str, typer.Option(metavar="NAME", help="The delivery design.")],
+    sources: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Inject only these of the free sources; default: all.")
+    ] = None,
+    injections: Annotated[int, typer.Option(metavar="1|2", help="Items to inject, at ordered instants.")] = 1,
+    window: Annotated[
+        int | None, typer.Option(metavar="N", help="Examine only the first N instants; default: up to quiescence.")
+    ] = None,
+    bound: Annotated[
+        int, typer.Option(metavar="N", help="Instructions a guest may take to come to rest after an injection.")
+    ] = 20_000,
+    max_latency_ns: Annotated[
+        float | None, typer.Option(metavar="NS", help="An item consumed later than this is a finding.")
+    ] = None,
+    reentry: Annotated[
+        bool, typer.Option("--reentry", help="A handler entered again before it has returned is a finding.")
+    ] = False,
+    merging: Annotated[
+        bool, typer.Option("--merging/--no-merging", help="Instants that lead to a seen state share its outcome.")
+    ] = True,
+    require_complete: Annotated[
+        bool, typer.Option("--require-complete", help="Fail (status 4) unless all of the window was examined.")
+    ] = False,
+    cpu: Cpu = None,
+    profile: Profile = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> int:
+    """An interrupt at every instruction: find the instant at which a wake-up is lost, or certify that there is none."""
+    from irqvisor.lab import compare as lab
+    from irqvisor.lab import view
+    from irqvisor.lab.explore import question, report, search, text
+
+    chosen = one_point(lab.prepare(scenario, profile=profile, overrides=settings or ()))
+    check_cpu(cpu)
+    asked = question.ask(
+        chosen,
+        design,
+        cpu=cpu,
+        sources=[name.strip() for name in sources.split(",")] if sources else (),
+        injections=injections,
+        window=window,
+        bound=bound,
+        max_latency_ns=max_latency_ns,
+        reentry=reentry,
+        merging=merging,
+    )
+    compile_first(quiet=as_json)
+    with progress_bar("exploring", quiet=as_json) as (progress, _):
+        found = report.Report(search.explore(asked, lambda done, total: progress(done / total)))
+    if as_json:
+        out_json(found.to_dict())
+    else:
+        show(view.sentences(text.lines(found)))
+    return found.exit_status(require_complete=require_complete)
+
+
 # -------------------------------------------------------------------------------------------------------- what there is
 @app.command()
 def designs(as_json: Json = False) -> int:

@@ -238,28 +238,37 @@ class Machine:
 
     def _run(self, limit: int, quota: int) -> int:
         done = 0
-        request = self.views[Table.REQUEST][0]
         with np.errstate(over="ignore"):
             while True:
                 done += int(loop.run(self.arrays, limit, quota - done))
-                reason = Stop(int(request.reason))
-                if reason == Stop.CODE:
-                    self._make_code_room()
-                elif reason == Stop.HCALL:
-                    self._serve(int(request.pcpu))
-                elif reason == Stop.CONSOLE:
-                    self.consoles[int(request.domain)].append(int(request.value))
-                elif reason == Stop.LOG:
-                    self.spill_log()
-                elif reason == Stop.PANIC:
-                    raise InvariantError("machine", f"a compiled invariant broke (value {int(request.value)})")
-                else:
-                    self.stop_reason = reason
+                if not self.attend():
+                    self.stop_reason = Stop(int(self.views[Table.REQUEST][0].reason))
                     return done
                 if done >= quota:
                     self.stop_reason = Stop.BUDGET
                     return done
-                request = self.views[Table.REQUEST][0]
+
+    def attend(self) -> bool:
+        """Do what compiled code came back for; False if there is nothing to do.
+
+        Raises:
+            InvariantError: it found a defect of irqvisor's own.
+        """
+        request = self.views[Table.REQUEST][0]
+        reason = Stop(int(request.reason))
+        if reason == Stop.CODE:
+            self._make_code_room()
+        elif reason == Stop.HCALL:
+            self._serve(int(request.pcpu))
+        elif reason == Stop.CONSOLE:
+            self.consoles[int(request.domain)].append(int(request.value))
+        elif reason == Stop.LOG:
+            self.spill_log()
+        elif reason == Stop.PANIC:
+            raise InvariantError("machine", f"a compiled invariant broke (value {int(request.value)})")
+        else:
+            return False
+        return True
 
     def _serve(self, p: int) -> None:
         v = int(self.views[Table.PCPU][p].context)

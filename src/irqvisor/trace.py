@@ -114,6 +114,7 @@ CONTEXT_COUNT = np.dtype(
         ("domain", "i8"),  # whose context it is
         ("vectored", "i8"),  # cycle of the last external interrupt entry
         ("open", "i8"),  # 1: inside that handler
+        ("nested", "i8"),  # entries so far that came while it was open
         ("learned", "i8"),  # sources it learned of since
         ("foreign", "i8"),  # interrupts of other domains it was entered for since
         ("rescuer", "i8"),  # not 0: this entry was luck; the hv/state.py Entry that caused it
@@ -263,6 +264,7 @@ def vectored(m, c, p, now, rescuer):
     """A context enters its external interrupt handler; `rescuer` is not 0 if luck brought it there."""
     k = context_count(m, c)
     k.vectored = now
+    k.nested += k.open
     k.open = 1
     k.learned = 0
     k.foreign = 0

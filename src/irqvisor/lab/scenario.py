@@ -174,7 +174,14 @@ class Manual(Model):
     kind: Literal["manual"] = "manual"
 
 
-Arrival = Annotated[Periodic | Poisson | Burst | Closed | Recorded | Manual, Field(discriminator="kind")]
+class Free(Model):
+    """No time of its own: ``irqvisor explore`` chooses it, each in turn. Silent everywhere else."""
+
+    kind: Literal["free"] = "free"
+    before: int = Field(default=0, ge=0, le=64, description="items that are there when the window of exploration begins")
+
+
+Arrival = Annotated[Periodic | Poisson | Burst | Closed | Recorded | Manual | Free, Field(discriminator="kind")]
 
 ARRIVALS: dict[str, type[Model]] = {
     "periodic": Periodic,
@@ -183,6 +190,7 @@ ARRIVALS: dict[str, type[Model]] = {
     "closed": Closed,
     "recorded": Recorded,
     "manual": Manual,
+    "free": Free,
 }
 
 

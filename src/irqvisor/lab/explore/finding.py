@@ -1,0 +1,212 @@
+"""Instants that went wrong, put together: one finding for each stretch of instants with the same verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from irqvisor.hv.explore.judge import Verdict
+from irqvisor.hv.state import Entry, Where
+from irqvisor.lab.explore import search, site
+from irqvisor.lab.explore.bench import was_posted
+from irqvisor.lab.explore.search import Exploration, Injection, Sweep
+from irqvisor.machine import Machine
+from irqvisor.tables import Table
+
+JUDGES = {
+    Verdict.FAULT: ("fault", "the guest faulted"),
+    Verdict.PANIC: ("panic", "the hypervisor went down"),
+    Verdict.ASSERTION: ("assertion", "the guest reported failure"),
+    Verdict.TWICE: ("twice", "an item was serviced twice"),
+    Verdict.ORDER: ("order", "an item was serviced out of order, or was never posted"),
+    Verdict.LIVELOCK: ("livelock", "interrupted for ever"),
+    Verdict.LOST: ("lost", "a lost wake-up: an item is never serviced"),
+    Verdict.DELAYED: ("delayed", "a lost edge that something else repaired"),
+    Verdict.EDGE: ("stuck-edge", "PENDING is set and not masked, but no selector bit says so"),
+    Verdict.SELECTOR: ("stuck-selector", "the selector is not empty, but no upcall is pending"),
+    Verdict.UPCALL: ("stuck-upcall", "an upcall is pending for a vCPU that sleeps and could take it"),
+    Verdict.STALE: ("stuck-stale", "PENDING is set on a port that nobody owns"),
+    Verdict.REENTRY: ("re-entry", "the handler was entered again before it had returned"),
+    Verdict.LATENCY: ("latency", "an item was consumed later than the bound"),
+    Verdict.RESTLESS: ("never-quiet", "the guest did not come to rest within the bound"),
+    Verdict.INVARIANT: ("invariant", "irqvisor's own books do not balance"),
+    Verdict.USER: ("user", "a judge of your own objects"),
+}
+"""Names and meanings of verdicts, the one that explains most first: that is what a finding is called."""
+
+WHERE = {
+    Where.NOWHERE: "nothing will tell its owner",
+    Where.UNDER_WAY: "its notification is under way, but nothing will deliver it",
+    Where.MASKED: "its owner has masked it",
+    Where.PRIORITY: "its owner's priority, or an interrupt it never ended, holds it off",
+}
+
+CLOSER_LOOK_NS = 20_000_000
+"""Virtual time that a tick has to rescue a lost item."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """An instant of a walk, for people: the instruction that was to come next.
+
+    Attributes:
+        instant: retired instructions since the walk began.
+        address: of the instruction; None: everything slept.
+        symbol: the guest's name for it; empty if it has none.
+        domain: whose.
+    """
+
+    instant: int
+    address: int | None
+    symbol: str
+    domain: int
+
+    def __str__(self) -> str:
+        if self.address is None:
+            return "asleep"
+        return f"{self.symbol} ({self.address:#x})" if self.symbol else f"{self.address:#x}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A stretch of instants at which an injection goes wrong in one way.
+
+    Attributes:
+        judge: the name of what it is called by (`JUDGES`).
+        verdicts: the names of all judges that object, that one included.
+        injections: the shortest list that does it, the last at the first bad instant.
+        first, last: the fatal window of the last injection.
+        count: instants in it.
+        source: the source whose item is lost; empty if none is.
+        detail: what is known besides, as a phrase.
+    """
+
+    judge: str
+    verdicts: tuple[str, ...]
+    injections: tuple[Injection, ...]
+    first: Place
+    last: Place
+    count: int
+    source: str
+    detail: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "judge": self.judge,
+            "verdicts": list(self.verdicts),
+            "injections": [{"source": i.source, "instant": i.instant} for i in self.injections],
+            "window": {"first": place_dict(self.first), "last": place_dict(self.last), "instants": self.count},
+            "source": self.source,
+            "detail": self.detail,
+        }
+
+
+def place_dict(place: Place) -> dict[str, Any]:
+    """A place for JSON."""
+    return {"instant": place.instant, "address": place.address, "symbol": place.symbol, "domain": place.domain}
+
+
+def names(verdict: int) -> list[str]:
+    """The judges of a verdict, the one that explains most first."""
+    return [name for bit, (name, _) in JUDGES.items() if verdict & bit]
+
+
+def meaning(judge: str) -> str:
+    """What a judge objects to."""
+    return next(text for name, text in JUDGES.values() if name == judge)
+
+
+def place(machine: Machine, results: np.ndarray[Any, Any], instant: int) -> Place:
+    """Where an instant is."""
+    r = results[instant]
+    if r["address"] < 0 and r["context"] < 0:
+        return Place(instant, None, "", -1)
+    domain = int(machine.views[Table.VCPU][int(r["context"])].domain)
+    address = int(r["address"]) & ((1 << 64) - 1)
+    return Place(instant, address, machine.symbol(domain, address), domain)
+
+
+def findings(exploration: Exploration) -> list[Finding]:
+    """All findings: those of single injections first, then those that need two."""
+    machine = site.prepare(exploration.question)
+    found = [f for sweep in exploration.singles for f in of_sweep(exploration, machine, sweep)]
+    known = {judge for f in found for judge in f.verdicts}
+    for sweep in exploration.pairs:
+        found += [f for f in of_sweep(exploration, machine, sweep) if f.judge not in known]
+    return found
+
+
+def of_sweep(exploration: Exploration, machine: Machine, sweep: Sweep) -> Iterator[Finding]:
+    """The findings of one sweep, in order."""
+    for first, last in stretches(sweep.results):
+        yield describe(exploration, machine, sweep, first, last)
+
+
+def stretches(results: np.ndarray[Any, Any]) -> Iterator[tuple[int, int]]:
+    """(first, last) of each run of instants with the same verdict that is not good. Instants at which the device could
+    not raise lie within a run, but neither begin nor end one."""
+    posted = np.flatnonzero(was_posted(results)).tolist()
+    verdicts = results["verdict"]
+    begin = end = None
+    for i in posted:
+        if begin is not None and (verdicts[i] != verdicts[begin] or results["victim"][i] != results["victim"][begin]):
+            yield begin, int(end or begin)
+            begin = None
+        if verdicts[i]:
+            begin = i if begin is None else begin
+            end = i
+    if begin is not None:
+        yield begin, int(end or begin)
+
+
+def describe(exploration: Exploration, machine: Machine, sweep: Sweep, first: int, last: int) -> Finding:
+    """One stretch of bad instants, for people."""
+    question = exploration.question
+    r = sweep.results[first]
+    verdict = int(r["verdict"])
+    injections = (*sweep.before, Injection(sweep.source, first))
+    source = detail = ""
+    if verdict & Verdict.LOST:
+        source = question.scenario.sources[int(r["victim"])].name
+        detail = WHERE[Where(int(r["where"]))]
+        if is_rescued_by_a_tick(exploration, injections):
+            verdict = verdict & ~Verdict.LOST | Verdict.DELAYED
+            detail += "; only the hypervisor's tick rescues it"
+    elif verdict & Verdict.DELAYED:
+        detail = f"rescued by {Entry(int(r['rescuer'])).name.lower()}"
+    if first in sweep.notes:
+        detail = sweep.notes[first]
+    called = names(verdict)
+    return Finding(
+        judge=called[0],
+        verdicts=tuple(called),
+        injections=injections,
+        first=place(machine, sweep.results, first),
+        last=place(machine, sweep.results, last),
+        count=last - first + 1,
+        source=source,
+        detail=detail,
+    )
+
+
+def is_rescued_by_a_tick(exploration: Exploration, injections: tuple[Injection, ...]) -> bool:
+    """Whether an item that is lost without the hypervisor's ticks is found with them."""
+    machine = search.reproduce(exploration.question, injections)
+    turn_on_ticks(exploration, machine)
+    machine.run(cycles=round(CLOSER_LOOK_NS * int(machine.header.clock_hz) / 1e9))
+    return all(int(s.head) == int(s.tail) for s in machine.views[Table.SOURCE])
+
+
+def turn_on_ticks(exploration: Exploration, machine: Machine) -> None:
+    """Give the hypervisor its timer back."""
+    question = exploration.question
+    config = site.build.config(question.scenario, question.design, cpu=question.cpu)
+    machine.header.slice, machine.header.hdec_period = config.slice, config.hdec_period
+    for pcpu in machine.views[Table.PCPU]:
+        if pcpu.context >= 0 and pcpu.hypervisor:
+            pcpu.hdec_at = pcpu.now + config.hdec_period
+            pcpu.slice_end = pcpu.now + config.slice
