@@ -224,8 +224,10 @@ def test_doctor_is_content_here_and_tells_when_it_is_not(command, monkeypatch):
 
 def test_doctor_compiles_when_asked(command, monkeypatch):
     monkeypatch.setattr(runner, "compile_all", lambda progress: 1.25)
+    monkeypatch.setattr(doctor, "compile_exploration", lambda: doctor.Check("explore", ok=True, detail="2.5 s"))
     checks = json.loads(command("doctor", "--compile", "--json")[1])["checks"]
-    assert checks[-1] == {"name": "compilation", "ok": True, "detail": "1.2 s"}
+    assert checks[-2] == {"name": "compilation", "ok": True, "detail": "1.2 s"}
+    assert checks[-1] == {"name": "explore", "ok": True, "detail": "2.5 s"}
 
 
 def test_the_first_comparison_compiles_before_it_runs(command, monkeypatch):

@@ -613,7 +613,9 @@ def scenarios(
 
 @app.command()
 def doctor(
-    compile_now: Annotated[bool, typer.Option("--compile", help="Compile everything that a comparison needs.")] = False,
+    compile_now: Annotated[
+        bool, typer.Option("--compile", help="Compile everything that comparisons and explorations need.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Is everything here that a comparison needs?"""
@@ -624,6 +626,8 @@ def doctor(
     if compile_now:
         with progress_bar("compiling", quiet=as_json) as (_, line):
             checks.append(lab.compile_all(lambda what: line(f"compiling what {what} needs")))
+            line("compiling what explore needs")
+            checks.append(lab.compile_exploration())
     if as_json:
         out_json({"header": head(), "checks": [check._asdict() for check in checks]})
     else:

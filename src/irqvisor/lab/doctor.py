@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
@@ -34,6 +35,16 @@ def examine() -> Iterator[Check]:
 def is_compiled() -> bool:
     """Compiled code of exactly these sources lies in the cache. An interrupted compilation counts, too."""
     return _jit.NOJIT or any(_jit.CACHE_DIR.rglob("*.nbi"))
+
+
+def compile_exploration() -> Check:
+    """Compile what an exploration needs besides."""
+    from irqvisor.lab import scenario
+    from irqvisor.lab.explore import question, search
+
+    began = time.perf_counter()
+    search.explore(question.ask(scenario.load("wake-up"), "xen-ppc", window=2))
+    return Check("compilation of explore", ok=True, detail=f"{time.perf_counter() - began:.1f} s")
 
 
 def compile_all(progress: Callable[[str], None] | None = None) -> Check:

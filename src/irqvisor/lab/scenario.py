@@ -178,7 +178,9 @@ class Free(Model):
     """No time of its own: ``irqvisor explore`` chooses it, each in turn. Silent everywhere else."""
 
     kind: Literal["free"] = "free"
-    before: int = Field(default=0, ge=0, le=64, description="items that are there when the window of exploration begins")
+    before: int = Field(
+        default=0, ge=0, le=64, description="items that are there when the window of exploration begins"
+    )
 
 
 Arrival = Annotated[Periodic | Poisson | Burst | Closed | Recorded | Manual | Free, Field(discriminator="kind")]

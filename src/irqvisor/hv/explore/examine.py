@@ -17,9 +17,10 @@ from irqvisor.hv.explore.canonical import differences, earliest, find, hash_of, 
 from irqvisor.hv.explore.judge import Verdict, judge
 from irqvisor.hv.explore.quiet import SLICE, Settled, is_outstanding, last_vectored, settle
 from irqvisor.hv.explore.twin import refresh
+from irqvisor.hv.loop import advance
 from irqvisor.hv.state import domain, vcpu
 from irqvisor.hw import devices, timeline
-from irqvisor.hw.state import NOBODY, EventKind, Phase, context, header, pcpu, source
+from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
 from irqvisor.tables import borrow
 
 JOB = np.dtype(
@@ -39,7 +40,8 @@ JOB = np.dtype(
         ("vectored", "i8"),  # the child's last entry into a handler when half of its bound was used up
         ("ran", "i8"),  # instructions of all children together
         ("ask", "i8"),  # told by Python: 1: come back with Reason.JUDGE when a child has been judged
-        ("settled", "i8"),  # Stage.WALK: why the base stopped, a quiet.Settled
+        ("turn", "i8"),  # told by Python: Stage.TURN: whose turn it is
+        ("settled", "i8"),  # WALK, TURN: why the base stopped, a quiet.Settled
     ],
     align=True,
 )
@@ -70,6 +72,7 @@ class Stage(IntEnum):
     RUN = 2
     STEP = 3  # the base's next instruction
     WALK = 4  # nothing is examined: the base runs on for `left` instructions
+    TURN = 5  # the same, but only one of its pCPUs
 
 
 class Skip(IntEnum):
@@ -214,6 +217,23 @@ def is_restful(m):
     return not is_outstanding(m)
 
 
+@jit
+def take_turn(m, p, quota):
+    """Run one pCPU alone, whatever the time is, until it sleeps or has no more to do. As `settle`."""
+    done = 0
+    ask = request(m)
+    ask.reason = Stop.BUDGET
+    while done < quota:
+        pc = pcpu(m, p)
+        if pc.context == NOBODY or pc.waiting != 0:
+            return Settled.QUIET, done
+        header(m).horizon = NEVER - 1
+        done += advance(m, p, quota - done)
+        if ask.reason != Stop.BUDGET:
+            return Settled.COLD, done
+    return Settled.BUDGET, done
+
+
 @entry
 def strip_alone(m, bare):
     """Make the state buffer of `bare` the state of `m` without the clock."""
@@ -241,7 +261,8 @@ def examine(base, child, bare, origin_flat, origin_ram, jobs, results, seen, wor
         base: the run that is explored, at its next instant.
         child: another machine of the same shape.
         bare: a third, for its state buffer only.
-        origin_flat, origin_ram: state without the clock, and RAM, at the origin, as doublewords.
+        origin_flat: the state at the origin without the clock, as doublewords.
+        origin_ram: RAM there, as doublewords.
         jobs: one record JOB.
         results: one record RESULT an instant.
         seen: the table of states, a power of two of records SEEN.
@@ -257,8 +278,11 @@ def examine(base, child, bare, origin_flat, origin_ram, jobs, results, seen, wor
     child = borrow(child)
     bare = borrow(bare)
     job = jobs[0]
-    if job.stage == Stage.WALK:
-        settled, done = settle(base, job.left)
+    if job.stage == Stage.WALK or job.stage == Stage.TURN:
+        if job.stage == Stage.WALK:
+            settled, done = settle(base, job.left)
+        else:
+            settled, done = take_turn(base, job.turn, job.left)
         job.settled = settled
         job.left -= done
         return Reason.BASE if settled == Settled.COLD else Reason.DONE
@@ -277,7 +301,18 @@ def examine(base, child, bare, origin_flat, origin_ram, jobs, results, seen, wor
                 job.stage = Stage.FIRST
                 if job.merging != 0:
                     first = note(
-                        child, twin_state, bare, flat, twin_ram, origin_flat, origin_ram, touched, job, seen, words, job.instant
+                        child,
+                        twin_state,
+                        bare,
+                        flat,
+                        twin_ram,
+                        origin_flat,
+                        origin_ram,
+                        touched,
+                        job,
+                        seen,
+                        words,
+                        job.instant,
                     )
                     r.shares = first + 1
         if job.stage == Stage.FIRST:

@@ -43,7 +43,7 @@ class Bench:
         self.notes: dict[int, str] = {}
         self.ran = 0
 
-    def examine(self, piece: Piece, source: int) -> np.ndarray[Any, Any]:
+    def examine(self, piece: Piece, source: int) -> Any:
         """The outcome of an injection at each instant of a piece, one record RESULT each.
 
         States are merged unless a guest looks at the clock - then the piece is examined again without - or a judge
@@ -55,7 +55,7 @@ class Bench:
             return self._examine(piece, source, merging=False)
         return results
 
-    def _examine(self, piece: Piece, source: int, *, merging: bool) -> np.ndarray[Any, Any]:
+    def _examine(self, piece: Piece, source: int, *, merging: bool) -> Any:
         self._load(piece.machine)
         results = np.zeros(piece.count, RESULT).view(np.recarray)
         job = self.job[0]
@@ -87,7 +87,7 @@ class Bench:
         differs = machine.ram.view(np.int64) != self.origin.ram
         self.touched[:] = differs.reshape(len(self.touched), -1).any(axis=1)
 
-    def _loop(self, results: np.ndarray[Any, Any], seen: np.ndarray[Any, Any]) -> None:
+    def _loop(self, results: Any, seen: np.ndarray[Any, Any]) -> None:
         with np.errstate(over="ignore"):
             while True:
                 reason = examine.examine(
@@ -148,7 +148,7 @@ class Bench:
         return bool(np.any(code["op"] == MFTB) or np.isin(code["imm"][code["op"] == MFSPR], CLOCKS).any())
 
 
-def was_posted(results: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def was_posted(results: Any) -> np.ndarray[Any, Any]:
     """At which instants the device could raise."""
     posted: np.ndarray[Any, Any] = results["skipped"] == Skip.NO
     return posted

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from irqvisor.hv.explore.judge import Verdict
 from irqvisor.hv.state import Entry, Where
+from irqvisor.lab import build
 from irqvisor.lab.explore import search, site
 from irqvisor.lab.explore.bench import was_posted
 from irqvisor.lab.explore.search import Exploration, Injection, Sweep
@@ -44,8 +45,8 @@ WHERE = {
     Where.PRIORITY: "its owner's priority, or an interrupt it never ended, holds it off",
 }
 
-CLOSER_LOOK_NS = 20_000_000
-"""Virtual time that a tick has to rescue a lost item."""
+TICKS = 3
+"""Periods of the hypervisor's timer that may pass until a lost item is rescued."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Finding:
         injections: the shortest list that does it, the last at the first bad instant.
         first, last: the fatal window of the last injection.
         count: instants in it.
+        times: how often the walk passes there and it goes wrong the same way; the window is the first one's.
         source: the source whose item is lost; empty if none is.
         detail: what is known besides, as a phrase.
     """
@@ -92,6 +94,7 @@ class Finding:
     count: int
     source: str
     detail: str
+    times: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -100,6 +103,7 @@ class Finding:
             "verdicts": list(self.verdicts),
             "injections": [{"source": i.source, "instant": i.instant} for i in self.injections],
             "window": {"first": place_dict(self.first), "last": place_dict(self.last), "instants": self.count},
+            "times": self.times,
             "source": self.source,
             "detail": self.detail,
         }
@@ -120,7 +124,7 @@ def meaning(judge: str) -> str:
     return next(text for name, text in JUDGES.values() if name == judge)
 
 
-def place(machine: Machine, results: np.ndarray[Any, Any], instant: int) -> Place:
+def place(machine: Machine, results: Any, instant: int) -> Place:
     """Where an instant is."""
     r = results[instant]
     if r["address"] < 0 and r["context"] < 0:
@@ -133,11 +137,20 @@ def place(machine: Machine, results: np.ndarray[Any, Any], instant: int) -> Plac
 def findings(exploration: Exploration) -> list[Finding]:
     """All findings: those of single injections first, then those that need two."""
     machine = site.prepare(exploration.question)
-    found = [f for sweep in exploration.singles for f in of_sweep(exploration, machine, sweep)]
+    found = together(f for sweep in exploration.singles for f in of_sweep(exploration, machine, sweep))
     known = {judge for f in found for judge in f.verdicts}
-    for sweep in exploration.pairs:
-        found += [f for f in of_sweep(exploration, machine, sweep) if f.judge not in known]
-    return found
+    pairs = (f for sweep in exploration.pairs for f in of_sweep(exploration, machine, sweep))
+    return found + together(f for f in pairs if f.judge not in known)
+
+
+def together(found: Iterable[Finding]) -> list[Finding]:
+    """Findings that differ only in when they happen are one: a loop passes the same instructions again and again."""
+    kept: dict[tuple[Any, ...], Finding] = {}
+    for each in found:
+        sources = tuple(injection.source for injection in each.injections)
+        key = (each.verdicts, each.source, each.detail, each.first.address, each.first.symbol, sources)
+        kept[key] = replace(kept[key], times=kept[key].times + 1) if key in kept else each
+    return list(kept.values())
 
 
 def of_sweep(exploration: Exploration, machine: Machine, sweep: Sweep) -> Iterator[Finding]:
@@ -146,7 +159,7 @@ def of_sweep(exploration: Exploration, machine: Machine, sweep: Sweep) -> Iterat
         yield describe(exploration, machine, sweep, first, last)
 
 
-def stretches(results: np.ndarray[Any, Any]) -> Iterator[tuple[int, int]]:
+def stretches(results: Any) -> Iterator[tuple[int, int]]:
     """(first, last) of each run of instants with the same verdict that is not good. Instants at which the device could
     not raise lie within a run, but neither begin nor end one."""
     posted = np.flatnonzero(was_posted(results)).tolist()
@@ -197,14 +210,14 @@ def is_rescued_by_a_tick(exploration: Exploration, injections: tuple[Injection, 
     """Whether an item that is lost without the hypervisor's ticks is found with them."""
     machine = search.reproduce(exploration.question, injections)
     turn_on_ticks(exploration, machine)
-    machine.run(cycles=round(CLOSER_LOOK_NS * int(machine.header.clock_hz) / 1e9))
+    machine.run(cycles=TICKS * int(machine.header.hdec_period))
     return all(int(s.head) == int(s.tail) for s in machine.views[Table.SOURCE])
 
 
 def turn_on_ticks(exploration: Exploration, machine: Machine) -> None:
     """Give the hypervisor its timer back."""
     question = exploration.question
-    config = site.build.config(question.scenario, question.design, cpu=question.cpu)
+    config = build.config(question.scenario, question.design, cpu=question.cpu)
     machine.header.slice, machine.header.hdec_period = config.slice, config.hdec_period
     for pcpu in machine.views[Table.PCPU]:
         if pcpu.context >= 0 and pcpu.hypervisor:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from irqvisor.errors import UsageError, did_you_mean
-from irqvisor.lab import build
+from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.scenario import Free, Scenario
 from irqvisor.machine import Machine
 
@@ -75,7 +75,7 @@ def ask(
         UsageError: it does not: no free source, one that is none, an empty window.
         ScenarioError: there is no such design.
     """
-    build.scenarios.check_design(design)
+    scenarios.check_design(design)
     free = [source.name for source in scenario.sources if isinstance(source.arrival, Free)]
     if not free:
         raise UsageError(
@@ -86,7 +86,9 @@ def ask(
         )
     for name in sources:
         if name not in free:
-            raise UsageError("--sources", f'"{name}" is not a free source', hint=did_you_mean(name, free, list_as="Free"))
+            raise UsageError(
+                "--sources", f'"{name}" is not a free source', hint=did_you_mean(name, free, list_as="Free")
+            )
     if window is not None and window < 1:
         raise UsageError("--window", f"{window} instants: the window is empty", "at least 1")
     if bound < 1:

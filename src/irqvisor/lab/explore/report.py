@@ -15,8 +15,8 @@ from irqvisor.lab.explore.search import Exploration
 from irqvisor.lab.explore.site import prepare
 
 MEMORY_MODEL = (
-    "The machine is sequentially consistent: bugs that need weaker memory ordering are out of scope, and so are "
-    "preemptions of other software than the guests."
+    "The machine is sequentially consistent: bugs that need weaker memory ordering are out of scope. Hypervisor "
+    "functions are atomic, so races between two of their sides do not happen here."
 )
 
 SKIPPED = {Skip.FULL: "its ring is full", Skip.STOPPED: "its owner has ended"}
@@ -111,7 +111,7 @@ class Report:
             "sources": list(question.sources),
             "silent": self.silent,
             "injections": question.injections,
-            **{"counts": self.counts},
+            "counts": self.counts,
             "pruned": self.pruned,
             "not_covered": self.gaps,
             "merging": "off: a guest reads the clock" if self.exploration.reads_clock else "on",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from irqvisor.hv.explore import examine
+from irqvisor.hv.explore.quiet import SLICE, Settled
 from irqvisor.lab.explore import site
 from irqvisor.lab.explore.bench import Bench, was_posted
 from irqvisor.lab.explore.question import Question
@@ -42,7 +43,7 @@ class Sweep:
 
     before: tuple[Injection, ...]
     source: str
-    results: np.ndarray[Any, Any]
+    results: Any  # a recarray, whose fields no type checker knows
     ended: str
     notes: dict[int, str] = field(default_factory=dict)
 
@@ -55,7 +56,7 @@ class Exploration:
     sweeps: tuple[Sweep, ...]
     reads_clock: bool
     ran: int  # instructions of all forks
-    wall_s: float
+    wall_s: float  # that it took, from the machine at the beginning of its window on
 
     @property
     def singles(self) -> tuple[Sweep, ...]:
@@ -75,10 +76,10 @@ def explore(question: Question, progress: Progress | None = None) -> Exploration
         GuestFault: a guest never became ready.
         UsageError: the design cannot express the scenario.
     """
-    began = time.perf_counter()
     start = site.prepare(question)
     bench = Bench(question, start)
     walk = site.walk(start, question.window_instants)
+    began = time.perf_counter()
     sweeps = [sweep(bench, walk, source, (), progress) for source in question.sources]
     if question.injections == 2:
         for first in list(sweeps):
@@ -153,7 +154,7 @@ def rest(machine: Machine, bound: int) -> None:
     """Run on until the machine is quiet, as a fork of the exploration does."""
     left = bound
     while left > 0:
-        settled, done = site.run(machine, min(left, examine.SLICE))
+        settled, done = site.run(machine, min(left, SLICE))
         left -= done
-        if settled != site.Settled.BUDGET or examine.is_restful(machine.arrays):
+        if settled != Settled.BUDGET or examine.is_restful(machine.arrays):
             return

@@ -130,9 +130,7 @@ def _to_ready(machine: Machine) -> Machine:
         if machine.stop_reason != Stop.BUDGET or done == 0:
             break
     late = [n for n, e in zip(machine.labels.domains, machine.views[Table.DOMAIN], strict=True) if not e.ready]
-    raise GuestFault(
-        ", ".join(late), "never became ready", "a store to the board's READY register", "docs/reference/paravirt-board.md"
-    )
+    raise GuestFault(", ".join(late), "never became ready", "a store to the board's READY register")
 
 
 def walk(start: Machine, instants: int) -> Walk:
@@ -168,9 +166,7 @@ def run(machine: Machine, quota: int) -> tuple[Settled, int]:
     with np.errstate(over="ignore"):
         while job.left > 0:
             m = machine.arrays
-            reason = examine.examine(
-                m, m, m, NO_WORDS, NO_WORDS, jobs, NO_RESULTS, NO_STATES, NO_WORDS, NO_PAGES
-            )
+            reason = examine.examine(m, m, m, NO_WORDS, NO_WORDS, jobs, NO_RESULTS, NO_STATES, NO_WORDS, NO_PAGES)
             if reason == examine.Reason.DONE:
                 return Settled(int(job.settled)), quota - int(job.left)
             if not machine.attend():
@@ -187,6 +183,7 @@ class Origin:
 
     @classmethod
     def of(cls, machine: Machine) -> Origin:
+        """The origin that a machine is."""
         bare = private_copy(machine)
         with np.errstate(over="ignore"):
             examine.strip_alone(machine.arrays, bare.arrays)

@@ -19,7 +19,9 @@ def lines(report: Report) -> Iterator[str]:
 
 def of_finding(number: int, finding: Finding) -> Iterator[str]:
     """One finding."""
-    yield f"finding {number}: {finding.judge}: {meaning(finding.judge)}" + (f" ({finding.source})" if finding.source else "")
+    yield f"finding {number}: {finding.judge}: {meaning(finding.judge)}" + (
+        f" ({finding.source})" if finding.source else ""
+    )
     if finding.detail:
         yield f"  {finding.detail}"
     for position, injection in enumerate(finding.injections):
@@ -30,6 +32,8 @@ def of_finding(number: int, finding: Finding) -> Iterator[str]:
     else:
         yield f"  fatal window: {plural(finding.count, 'instant')}, from before {finding.first}"
         yield f"                to before {finding.last}"
+    if finding.times > 1:
+        yield f"  the run passes there {finding.times} times, and each time it goes wrong"
     others = [name for name in finding.verdicts if name != finding.judge]
     if others:
         yield f"  also: {listing(others)}"
@@ -42,12 +46,10 @@ def certificate(report: Report) -> Iterator[str]:
     c = report.counts
     window = report.window
     yield f"{question.scenario.name} under {question.design}: {verdict(report)}"
-    yield (
-        f"  window: {plural(c['instants'], 'instant')}, from {window['from']} to {window['to']}; "
-        f"injected: {listing(question.sources)}"
-    )
+    yield f"  window: {plural(c['instants'], 'instant')}, from {window['from']} to {window['to']}"
     what = f"{count(c['injections'])} single injections" + (f" and {count(c['pairs'])} pairs" if c["pairs"] else "")
-    yield f"  {what}: {count(c['examined'])} run to quiescence, {count(c['merged'])} merged with one of those"
+    yield f"  {listing(question.sources)}: {what}"
+    yield f"  {count(c['examined'])} run to quiescence, {count(c['merged'])} merged with one of those"
     if exploration.reads_clock:
         yield "  states were not merged: a guest reads the clock"
     for reason, number in report.pruned.items():
