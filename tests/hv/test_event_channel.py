@@ -4,10 +4,12 @@ Expected values are those of the 2008 tree (Xen 3.2 and after; public/event_chan
 is privileged, domain 1 is not; each has a pCPU for itself, and its vCPU makes calls with EE off.
 """
 
+import numpy as np
 import pytest
 
 from hv.harness import MANUAL, Parked, parked, pirq, ready, small
-from irqvisor.hv.state import PortState
+from irqvisor.hv import loop
+from irqvisor.hv.state import Exit, PortState
 from irqvisor.spec import xen
 from irqvisor.tables import Table
 
@@ -81,8 +83,12 @@ def status(guest, port, dom=SELF):
     return guest.out[2:] if result == 0 else result
 
 
-def bind_pirq(guest, irq):
-    return guest.evtchn(xen.EVTCHNOP_BIND_PIRQ, "III", irq, 0, 0)
+def bind_pirq(guest, irq, share=0):
+    return guest.evtchn(xen.EVTCHNOP_BIND_PIRQ, "III", irq, share, 0)
+
+
+def eoi(guest, irq):
+    return guest.op(xen.HC_PHYSDEV_OP, xen.PHYSDEVOP_EOI, "I", irq)
 
 
 # ----------------------------------------------------------------------------------------------- operations and errors
@@ -176,10 +182,12 @@ def test_a_virq_is_bound_once(two):
 
 @pytest.mark.parametrize(
     ("irq", "error"),
-    [(xen.NR_PIRQS, "EINVAL"), (1 << 31, "EINVAL"), (5, "EPERM"), (200, "EPERM"), (0, "EPERM"), (1, "EPERM")],
+    [(xen.NR_PIRQS, "EINVAL"), (1 << 31, "EINVAL"), (200, "EPERM"), (0, "EPERM"), (1, "EPERM"), (5, "EBUSY")],
 )
-def test_bind_pirq_refuses_what_is_out_of_range_then_what_is_not_the_callers(two, irq, error):
-    assert bind_pirq(two[0], irq) == -getattr(xen, error)
+def test_bind_pirq_refuses_what_is_out_of_range_then_what_is_not_the_callers_then_what_is_not_for_sharing(
+    two, irq, error
+):
+    assert bind_pirq(two[0], irq, share=1) == -getattr(xen, error)
 
 
 def test_a_pirq_is_bound_once_and_its_line_follows(two):
@@ -202,6 +210,103 @@ def test_closing_a_pirq_ends_what_is_in_service(two):
     assert close(guest, 1) == 0
     assert pirq(guest.machine, 5).in_flight == 0
     assert guest.machine.views[Table.PIC_CPU][1].serving == 0
+
+
+# A line that is shared: domu is its owner, dom0 is privileged
+
+
+@pytest.fixture
+def sharing(two):
+    """Both have bound line 5, dom0 at its port 1 as domu."""
+    dom0, domu = two
+    assert close(domu, 1) == 0
+    assert bind_pirq(dom0, 5, share=1) == 0
+    assert bind_pirq(domu, 5, share=1) == 0
+    return dom0, domu
+
+
+def interrupt(dom0, domu):
+    """The line's source interrupts domu's pCPU; domu's handler does nothing."""
+    domu.park(msr=domu.cpu.msr | 1 << 15)
+    domu.machine.raise_irq(5)
+    domu.machine.run(cycles=3000)
+
+
+def serving(guest):
+    return int(guest.machine.views[Table.PIC_CPU][1].serving)
+
+
+def test_a_line_is_shared_by_those_who_all_say_so(two):
+    dom0, domu = two
+    assert close(domu, 1) == 0
+    assert bind_pirq(domu, 5) == 0
+    assert bind_pirq(dom0, 5, share=1) == -xen.EBUSY  # the first did not
+    assert close(domu, 1) == 0
+    assert bind_pirq(dom0, 5, share=1) == 0
+    assert bind_pirq(domu, 5) == -xen.EBUSY  # the second does not
+    assert bind_pirq(domu, 5, share=1) == 0
+    assert bind_pirq(domu, 5, share=1) == bind_pirq(dom0, 5, share=1) == -xen.EEXIST
+    query = xen.PHYSDEVOP_IRQ_STATUS_QUERY
+    assert domu.op(xen.HC_PHYSDEV_OP, query, "II", 5, 0) == 0
+    assert domu.out == (5, xen.IRQ_STATUS_NEEDS_EOI | xen.IRQ_STATUS_SHARED)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_shared_line_is_ended_when_the_last_guest_is_done(sharing, first):
+    interrupt(*sharing)
+    assert [guest.pending() for guest in sharing] == [2, 2]
+    assert serving(sharing[0]) != 0
+    assert eoi(sharing[first], 5) == eoi(sharing[first], 5) == 0  # twice counts once
+    assert serving(sharing[0]) != 0
+    assert eoi(sharing[1 - first], 5) == 0
+    assert serving(sharing[0]) == 0
+
+
+@pytest.mark.parametrize("leaver", [0, 1])
+def test_a_guest_that_leaves_a_shared_line_is_done_with_it(sharing, leaver):
+    stayer = sharing[1 - leaver]
+    interrupt(*sharing)
+    assert close(sharing[leaver], 1) == 0
+    assert serving(stayer) != 0
+    assert eoi(sharing[leaver], 5) == 0  # it has nothing to end any more
+    assert serving(stayer) != 0
+    assert stayer.machine.views[Table.PIC_SOURCE][5].masked == 0
+    assert eoi(stayer, 5) == 0
+    assert serving(stayer) == 0
+    assert close(stayer, 1) == 0
+    assert stayer.machine.views[Table.PIC_SOURCE][5].masked == 1
+
+
+def test_a_guest_that_dies_does_not_hold_a_shared_line_off(sharing):
+    dom0, domu = sharing
+    interrupt(dom0, domu)
+    with np.errstate(over="ignore"):
+        loop.end_domain(domu.machine.arrays, 1, 1, int(Exit.SHUTDOWN), 0)
+    assert serving(dom0) != 0
+    assert dom0.machine.views[Table.PIC_SOURCE][5].masked == 0
+    dom0.listen()
+    assert eoi(dom0, 5) == 0
+    dom0.machine.run(cycles=3000)
+    assert dom0.pending() == 2  # nobody has emptied the ring: ended, the line interrupts again
+
+
+def test_seven_guests_may_share_a_line(two):
+    dom0, domu = two
+    r = pirq(domu.machine, 5)
+    r.shareable, r.sharers = 1, 6
+    assert bind_pirq(dom0, 5, share=1) == -xen.EBUSY
+
+
+def test_whoever_leaves_the_others_keep_their_places(two):
+    """Xen/PPC moved the rest of its list by too few bytes."""
+    machine = two[0].machine
+    r = pirq(machine, 5)
+    r.sharers, r.sharer[:4], r.sharer_port[:4] = 4, [7, 8, 9, 10], [70, 80, 90, 100]
+    r.in_flight = 0b11011  # the owner, 7, 9 and 10 have not finished
+    with np.errstate(over="ignore"):
+        loop.leave_line(machine.arrays, 0, 5, 8)
+    assert (r.sharers, r.sharer[:3].tolist(), r.sharer_port[:3].tolist()) == (3, [7, 9, 10], [70, 90, 100])
+    assert r.in_flight == 0b1111  # the same guests, the last two a place lower
 
 
 def test_bind_ipi(two):
@@ -430,7 +535,14 @@ def test_physdev_op(two):
     assert domu.op(xen.HC_PHYSDEV_OP, query, "II", 5, 0) == 0
     assert domu.out == (5, xen.IRQ_STATUS_NEEDS_EOI)
     assert dom0.op(xen.HC_PHYSDEV_OP, query, "II", 5, 0xFF) == 0
-    assert dom0.out == (5, 0)
+    assert dom0.out == (5, xen.IRQ_STATUS_NEEDS_EOI)  # anybody may ask
+    assert dom0.op(xen.HC_PHYSDEV_OP, query, "II", 200, 0xFF) == 0
+    assert dom0.out == (200, 0)
+    vector = xen.PHYSDEVOP_ALLOC_IRQ_VECTOR
+    assert domu.op(xen.HC_PHYSDEV_OP, vector, "II", 5, 0) == -xen.EPERM
+    assert dom0.op(xen.HC_PHYSDEV_OP, vector, "II", xen.NR_PIRQS, 0) == -xen.EINVAL
+    assert dom0.op(xen.HC_PHYSDEV_OP, vector, "II", 5, 0) == 0
+    assert dom0.out == (5, 5)
 
 
 def test_unknown_hypercalls_are_enosys_and_papr_ones_are_h_parameter(two):

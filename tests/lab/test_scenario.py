@@ -635,7 +635,16 @@ def test_a_bundled_scenario_says_what_it_shows_and_keeps_the_sizing_rule(name):
 def test_the_bundled_scenarios_are_those_of_the_reference():
     page = REFERENCE.read_text()
     assert set(scenario.names()) == {
-        *("disk-and-net", "foreign", "timer", "storm", "idle", "closed", "kick", "periodic", "wake-up"),
+        "disk-and-net",
+        "foreign",
+        "timer",
+        "storm",
+        "idle",
+        "closed",
+        "kick",
+        "periodic",
+        "event-send",
+        "wake-up",
     }
     for name in scenario.names():
         assert f"| `{name}` |" in page

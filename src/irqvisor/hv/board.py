@@ -6,11 +6,11 @@ CONSOLE: one byte, for guests that have no hypervisor to print for them.
 
 from irqvisor import trace
 from irqvisor._jit import jit
-from irqvisor.hv import scheduler
-from irqvisor.hv.state import Exit, domain, pirq, vcpu
-from irqvisor.hw import openpic, timeline, wiring
+from irqvisor.hv import lines, scheduler
+from irqvisor.hv.state import Exit, domain, vcpu
+from irqvisor.hw import timeline
 from irqvisor.hw.memory import load64
-from irqvisor.hw.state import NOBODY, EventKind, Phase, Stop, context, header, pcpu, request
+from irqvisor.hw.state import EventKind, Phase, Stop, context, header, pcpu, request
 
 READY = 0x00
 EXIT = 0x08
@@ -67,7 +67,7 @@ def stop_domain(m, p, d, why, value):
     e.exit_pc = context(m, pc.context if here else e.vcpu).nip
     trace.emit(m, trace.Kind.DOMAIN_STOP, pc.now, p, d, -1, 0, why)
     if pc.hypervisor != 0:
-        release_lines(m, d)
+        lines.abandon(m, d)
     if here:
         scheduler.unload(m, p)
     for v in range(e.vcpu, e.vcpu + e.vcpus):
@@ -76,19 +76,6 @@ def stop_domain(m, p, d, why, value):
     pc.resched = 1
     if e.ready == 0:
         one_less(m, pc.now)
-
-
-@jit
-def release_lines(m, d):
-    """Nobody answers a dead domain's interrupts: mask its lines, and end what it has in service, which would hold
-    off everybody else's on that pCPU."""
-    for irq in range(header(m).n_pirq):
-        r = pirq(m, irq)
-        if r.domain == d and r.source != NOBODY:
-            wiring.silence(m, irq)
-            if r.in_flight != 0:
-                r.in_flight = 0
-                openpic.end_of_interrupt(m, r.acked_on)
 
 
 @jit

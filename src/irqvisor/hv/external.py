@@ -6,8 +6,8 @@ blocks its priority on this pCPU.
 
 from irqvisor import trace
 from irqvisor._jit import jit
-from irqvisor.hv import accounting, event_channel
-from irqvisor.hv.state import Where, domain, pirq, vcpu
+from irqvisor.hv import accounting, event_channel, lines
+from irqvisor.hv.state import Where, pirq, vcpu
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NOBODY, header, pcpu, source
 from irqvisor.spec import papr, paths
@@ -45,14 +45,14 @@ def take(m, p):
     r = pirq(m, irq)
     if r.source != NOBODY:
         trace.accepted(m, r.source, p, r.domain, pc.now)
-    if r.level == 0 or r.port == 0:
+    bits = lines.told(m, irq)
+    if r.level == 0 or bits == 0:
         openpic.end_of_interrupt(m, p)
         accounting.write_pic(m, p)
     else:
-        r.in_flight = 1
+        r.in_flight = bits
         r.acked_on = p
-    if r.port != 0 and domain(m, r.domain).alive != 0:
-        event_channel.set_pending(m, p, r.domain, r.port)
+    lines.tell(m, p, irq, bits)
 
 
 @jit

@@ -10,9 +10,8 @@ from enum import IntEnum
 
 from irqvisor import trace
 from irqvisor._jit import hot, jit
-from irqvisor.hv import accounting, event_channel, notify, scheduler
-from irqvisor.hv.state import Entry, domain, pirq, vcpu
-from irqvisor.hw import openpic
+from irqvisor.hv import accounting, event_channel, lines, notify, scheduler
+from irqvisor.hv.state import Entry, domain, vcpu
 from irqvisor.hw.memory import find_region, load32
 from irqvisor.hw.state import NEVER, NOBODY, RegionKind, Stop, header, pcpu, region, request
 from irqvisor.spec import paths, xen
@@ -195,22 +194,9 @@ def end_pirq_of(m, p, d, number):
     if number >= e.pirqs:
         return -xen.EINVAL
     irq = e.pirq + number
-    if irq < header(m).n_pirq and pirq(m, irq).domain == d and pirq(m, irq).in_flight != 0:
-        end_pirq(m, p, irq)
+    if irq < header(m).n_pirq:
+        lines.finish(m, p, irq, d)
     return 0
-
-
-@jit
-def end_pirq(m, p, irq):
-    """The guest is done with a level interrupt: now its EOI reaches the controller, at the pCPU that has it in service,
-    whoever makes the call. (Xen/PPC wrote the caller's own EOI register: after a migration it ended the wrong one.)"""
-    r = pirq(m, irq)
-    r.in_flight = 0
-    openpic.end_of_interrupt(m, r.acked_on)
-    accounting.path(m, p, paths.END_PIRQ)
-    accounting.write_pic(m, p)
-    if r.source != NOBODY:
-        trace.finish(m, r.source, p, pcpu(m, p).now)
 
 
 @jit

@@ -9,7 +9,7 @@ stopping and going on changes nothing.
 
 from irqvisor import trace
 from irqvisor._jit import entry, hot, jit
-from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, notify, scheduler
+from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, lines, notify, scheduler
 from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
 from irqvisor.hw import devices, doorbell, memory, openpic, timeline, wiring
 from irqvisor.hw.interpret import interpret
@@ -415,12 +415,10 @@ def unmask_line(m, irq):
 
 
 @entry
-def mask_line(m, p, irq):
-    """A guest gave this line up: end what is in service, then mask it."""
+def leave_line(m, p, irq, d):
+    """A guest gave this line up."""
     m = borrow(m)
-    if pirq(m, irq).in_flight != 0:
-        hcall.end_pirq(m, p, irq)
-    openpic.mask(m, irq)
+    lines.leave(m, p, irq, d)
 
 
 @entry

@@ -105,7 +105,11 @@ PIRQ = np.dtype(
         ("port", "i8"),  # event channel it is bound to; 0: none
         ("source", "i8"),  # the source behind it; NOBODY
         ("level", "i8"),  # 1: EOI waits for the guest
-        ("in_flight", "i8"),  # level: handed to a guest that has not finished
+        ("shareable", "i8"),  # 1: who bound it first lets others bind it too
+        ("sharers", "i8"),  # guests that have bound it beside its owner
+        ("sharer", "i8", (6,)),  # which domains
+        ("sharer_port", "i8", (6,)),  # and their ports
+        ("in_flight", "i8"),  # level: guests that were told and have not finished, a bit each (hv/lines.py)
         ("in_service", "i8"),  # virtual PIC: how often it was accepted and not ended
         ("priority", "i8"),  # XICS sense
         ("server", "i8"),  # vCPU that a virtual PIC hands it to; NOBODY

@@ -32,6 +32,7 @@ class Operation(NamedTuple):
     size: int = 0  # bytes of the structure behind the handle; 0: none
     fields: tuple[Field, ...] = ()
     in_loop: bool = False
+    modern: bool = False  # came after 2008: -ENOSYS there
 
 
 class Hypercall(NamedTuple):
@@ -72,7 +73,8 @@ EVENT_CHANNEL_OP = Hypercall(
             xen.EVTCHNOP_BIND_PIRQ,
             "bind_pirq",
             operations.bind_pirq,
-            f"EINVAL out of range; EPERM not the caller's; EEXIST bound already; {EVTCHN_ERRORS}; EINVAL no vector",
+            f"EINVAL out of range; EPERM not the caller's; EEXIST bound already; {EVTCHN_ERRORS}; EINVAL no vector; "
+            "EBUSY not bound for sharing by all, or by 7 guests",
             12,
             (Field("pirq", 0, 4), Field("flags", 4, 4), Field("port", 8, 4, out=True)),
         ),
@@ -158,7 +160,7 @@ EVENT_CHANNEL_OP = Hypercall(
             xen.EVTCHNOP_INIT_CONTROL,
             "init_control",
             operations.init_control,
-            "2008: ENOSYS. ENOENT no such vCPU; EINVAL offset, it has one already, or the frame cannot be used",
+            "ENOENT no such vCPU; EINVAL offset, it has one already, or the frame cannot be used",
             24,
             (
                 Field("control_gfn", 0, 8),
@@ -166,23 +168,25 @@ EVENT_CHANNEL_OP = Hypercall(
                 Field("vcpu", 12, 4),
                 Field("link_bits", 16, 1, out=True),
             ),
+            modern=True,
         ),
         Operation(
             xen.EVTCHNOP_EXPAND_ARRAY,
             "expand_array",
             operations.expand_array,
-            "2008: ENOSYS. EOPNOTSUPP not FIFO; ENOSPC 128 pages already; EINVAL the frame cannot be used",
+            "EOPNOTSUPP not FIFO; ENOSPC 128 pages already; EINVAL the frame cannot be used",
             8,
             (Field("array_gfn", 0, 8),),
+            modern=True,
         ),
         Operation(
             xen.EVTCHNOP_SET_PRIORITY,
             "set_priority",
             operations.set_priority,
-            "2008: ENOSYS. EINVAL invalid port; ENOSYS not FIFO; EACCES free, reserved or the hypervisor's; "
-            "EINVAL priority above 15",
+            "EINVAL invalid port; ENOSYS not FIFO; EACCES free, reserved or the hypervisor's; EINVAL priority above 15",
             8,
             (Field("port", 0, 4), Field("priority", 4, 4)),
+            modern=True,
         ),
     ),
 )
@@ -304,7 +308,7 @@ def xen_call(plane: Plane, number: int) -> int:
     """Answer a hypercall: what r3 is to be."""
     gpr = plane.cpu.gpr
     found = TABLE.get((number, int(gpr[4])))
-    if found is None or found[1].act is None:
+    if found is None or found[1].act is None or (found[1].modern and not plane.is_modern):
         return -xen.ENOSYS
     call, operation = found
     if operation.size:

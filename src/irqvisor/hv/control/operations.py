@@ -54,10 +54,10 @@ def bind_virq(plane: Plane, virq: int, vcpu: int) -> dict[str, int]:
 
 def bind_pirq(plane: Plane, pirq: int, flags: int) -> dict[str, int]:
     """Bind a physical interrupt that the domain may have to a new port, and unmask its line."""
-    if pirqs.record(plane, plane.domain, pirq).port:
+    if pirqs.is_bound(pirqs.record(plane, plane.domain, pirq), plane.domain):
         raise CallError(-xen.EEXIST)
     number = ports.allocate(plane, plane.domain)
-    pirqs.bind(plane, plane.domain, pirq, number)
+    pirqs.bind(plane, plane.domain, pirq, number, will_share=bool(flags & xen.BIND_PIRQ_WILL_SHARE))
     ports.bind(plane, plane.domain, number, PortState.PIRQ, remote_port=pirq)
     return {"port": number}
 
@@ -165,16 +165,9 @@ def leave_fifo(plane: Plane, domain: int) -> None:
         v.tail[:] = 0
 
 
-def need_modern(plane: Plane) -> None:
-    """These operations came with Xen 4.4."""
-    if not plane.is_modern:
-        raise CallError(-xen.ENOSYS)
-
-
 def init_control(plane: Plane, control_gfn: int, offset: int, vcpu: int) -> dict[str, int]:
     """Give a vCPU its control block. The first switches the domain to FIFO: 2-level bits that are pending are
     remembered, every priority is the default."""
-    need_modern(plane)
     v = plane.vcpu_of(plane.domain, vcpu)
     if offset > 4096 - xen.FIFO_CONTROL_BYTES or offset % 8:
         raise CallError(-xen.EINVAL)
@@ -201,7 +194,6 @@ def remember_pending(plane: Plane) -> None:
 
 def expand_array(plane: Plane, array_gfn: int) -> None:
     """Add a page of event words, and raise what was remembered for its ports."""
-    need_modern(plane)
     d = plane.own
     if not d.fifo:
         raise CallError(-xen.EOPNOTSUPP)
@@ -217,7 +209,6 @@ def expand_array(plane: Plane, array_gfn: int) -> None:
 
 def set_priority(plane: Plane, port: int, priority: int) -> None:
     """Choose the queue that a port is linked to next."""
-    need_modern(plane)
     here = ports.port(plane, plane.domain, port)
     if not plane.own.fifo:
         raise CallError(-xen.ENOSYS)

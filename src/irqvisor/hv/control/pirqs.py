@@ -1,4 +1,5 @@
-"""Physical interrupts that domains have bound (xen/arch/x86/irq.c, which the PowerPC port compiled in)."""
+"""Physical interrupts that domains bind and are told of (xen/arch/x86/irq.c and physdev.c, which the PowerPC port
+compiled in; hv/lines.py has what the run loop does)."""
 
 from typing import Any
 
@@ -8,31 +9,57 @@ from irqvisor.spec import paths, xen
 from irqvisor.tables import Table
 
 
-def record(plane: Plane, domain: int, number: int) -> Any:
-    """The record of a domain's pirq: -EINVAL if it has none of that number, -EPERM if it may not have it."""
+def line(plane: Plane, domain: int, number: int) -> int:
+    """The machine's line of a domain's pirq: -EINVAL if it has none of that number."""
     d = plane.domain_of(domain)
     if not 0 <= number < int(d.pirqs):
         raise CallError(-xen.EINVAL)
-    irq = int(d.pirq) + number
+    return int(d.pirq) + number
+
+
+def record(plane: Plane, domain: int, number: int) -> Any:
+    """The record of a pirq that a domain may bind: its own, or any if it is privileged; else -EPERM."""
+    irq = line(plane, domain, number)
     table = plane.views[Table.PIRQ]
-    if irq >= len(table) or table[irq].domain != domain:
-        raise CallError(-xen.EPERM)
-    return table[irq]
+    if irq < len(table) and (table[irq].domain == domain or is_shared_out(plane, table[irq], domain)):
+        return table[irq]
+    raise CallError(-xen.EPERM)
 
 
-def bind(plane: Plane, domain: int, number: int, port: int) -> None:
-    """Bind a pirq to a port, and unmask its line. -EINVAL if it has no vector."""
+def is_shared_out(plane: Plane, r: Any, domain: int) -> bool:
+    """Whether a domain may have a line beside its owner: the privileged have all that are wired."""
+    return bool(plane.domain_of(domain).privileged and r.domain >= 0)
+
+
+def is_bound(r: Any, domain: int) -> bool:
+    """Whether a domain has bound a line."""
+    return bool(r.port and r.domain == domain) or domain in r.sharer[: int(r.sharers)].tolist()
+
+
+def bind(plane: Plane, domain: int, number: int, port: int, *, will_share: bool) -> None:
+    """Bind a pirq to a port; the first guest unmasks its line. -EINVAL if it has no vector; -EBUSY if it is bound and
+    not by all for sharing, or by 7."""
     r = record(plane, domain, number)
     if r.vector == 0:
         raise CallError(-xen.EINVAL)
-    r.port = port
-    loop.unmask_line(plane.arrays, int(plane.domain_of(domain).pirq) + number)
+    first = not r.port and not r.sharers
+    if not first and not (will_share and r.shareable):
+        raise CallError(-xen.EBUSY)
+    if r.domain == domain:
+        r.port = port
+    elif r.sharers == len(r.sharer):
+        raise CallError(-xen.EBUSY)
+    else:
+        r.sharer[r.sharers], r.sharer_port[r.sharers] = domain, port
+        r.sharers += 1
+    if first:
+        r.shareable = int(will_share)
+        loop.unmask_line(plane.arrays, line(plane, domain, number))
 
 
 def unbind(plane: Plane, domain: int, number: int) -> None:
-    """Take a pirq from its port: a running EOI is made, then the line is masked."""
-    loop.mask_line(plane.arrays, plane.pcpu, int(plane.domain_of(domain).pirq) + number)
-    record(plane, domain, number).port = 0
+    """Take a pirq from its port: what the domain has not ended is ended; the last guest's leaving masks the line."""
+    loop.leave_line(plane.arrays, plane.pcpu, line(plane, domain, number), domain)
 
 
 def eoi(plane: Plane, irq: int) -> None:
@@ -44,12 +71,21 @@ def eoi(plane: Plane, irq: int) -> None:
 
 
 def status_query(plane: Plane, irq: int) -> dict[str, int]:
-    """PHYSDEVOP_irq_status_query: whether the caller has to make an EOI."""
+    """PHYSDEVOP_irq_status_query: whether the line needs an EOI of who is told of it, and whether it is shared. Anybody
+    may ask."""
     plane.spend(paths.PHYSDEV)
-    if not 0 <= irq < int(plane.own.pirqs):
-        raise CallError(-xen.EINVAL)
-    try:
-        needs_eoi = bool(record(plane, plane.domain, irq).level)
-    except CallError:
-        needs_eoi = False
-    return {"flags": xen.IRQ_STATUS_NEEDS_EOI if needs_eoi else 0}
+    number = line(plane, plane.domain, irq)
+    table = plane.views[Table.PIRQ]
+    if number >= len(table):
+        return {"flags": 0}
+    r = table[number]
+    guests = int(r.sharers) + bool(r.port)
+    return {"flags": (xen.IRQ_STATUS_NEEDS_EOI if r.level else 0) | (xen.IRQ_STATUS_SHARED if guests > 1 else 0)}
+
+
+def alloc_irq_vector(plane: Plane, irq: int) -> dict[str, int]:
+    """PHYSDEVOP_alloc_irq_vector: it has one already, of its own number."""
+    if not plane.own.privileged:
+        raise CallError(-xen.EPERM)
+    line(plane, plane.domain, irq)
+    return {"vector": irq}

@@ -15,6 +15,7 @@ from irqvisor.spec import xen
 from irqvisor.tables import Arrays, Table, Views
 
 PAGE = 4096
+INLINE = -1
 
 
 class CallError(Exception):
@@ -108,8 +109,9 @@ class Plane(NamedTuple):
         """Bytes of the caller's memory; -EFAULT if they are not all in one region of it."""
         cpu = self.cpu
         for r in self.views[Table.REGION][int(cpu.region) : int(cpu.region + cpu.regions)]:
-            if r.kind <= RegionKind.ROM and r.start <= real and real + size <= r.start + r.bytes:
-                return Piece(int(r.ram + real - r.start), size, bool(r.kind == RegionKind.RAM))
+            offset = real - int(r.start)
+            if r.kind <= RegionKind.ROM and 0 <= offset <= int(r.bytes) - size:
+                return Piece(int(r.ram) + offset, size, bool(r.kind == RegionKind.RAM))
         raise CallError(-xen.EFAULT)
 
     def frame(self, number: int) -> int:
@@ -125,7 +127,7 @@ class Plane(NamedTuple):
     def argument(self, handle: int) -> "Argument":
         """What is behind a xencomm handle, as a register has it; -EFAULT if it is none."""
         if handle < 0:
-            return Argument(self, handle & ~xen.XENCOMM_INLINE, 0)
+            return Argument(self, handle & ~xen.XENCOMM_INLINE, INLINE)
         head = self.memory(handle, 8)
         ram = self.arrays.ram
         if int.from_bytes(ram[head.at : head.at + 4].tobytes(), "big") != xen.XENCOMM_MAGIC:
@@ -134,7 +136,7 @@ class Plane(NamedTuple):
 
 
 class Argument(NamedTuple):
-    """The data behind a handle: `real` is its address, or that of `pages` addresses of it."""
+    """The data behind a handle: `real` is its address (`pages` INLINE), or that of the addresses of its pages."""
 
     plane: Plane
     real: int
@@ -142,7 +144,7 @@ class Argument(NamedTuple):
 
     def pieces(self, offset: int, size: int) -> Iterator[Piece]:
         """Where some of its bytes are."""
-        if self.pages == 0:
+        if self.pages == INLINE:
             at, end = self.real + offset, self.real + offset + size
             while at < end:
                 chunk = min(end, (at // PAGE + 1) * PAGE) - at

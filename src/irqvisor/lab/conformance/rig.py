@@ -105,11 +105,15 @@ class Rig:
 
     def call(self, domain: int, vcpu: int, number: int, command: int, argument: int) -> int:
         """Make a Xen hypercall from a vCPU; r3."""
+        return self.enter(domain, vcpu, number | xen.MARK, command, argument)
+
+    def enter(self, domain: int, vcpu: int, *registers: int) -> int:
+        """Enter the hypervisor from a vCPU, with registers from r3 on as signed numbers; r3."""
         self.run_all()
         v = self.vcpu(domain, vcpu)
         cpu = self.machine.views[Table.CONTEXT][v]
         cpu.nip, cpu.msr, cpu.srr1 = CALL, MSR, MSR
-        cpu.gpr[3], cpu.gpr[4], cpu.gpr[5] = number | xen.MARK, command, argument
+        cpu.gpr[3 : 3 + len(registers)] = registers
         request = self.machine.views[Table.REQUEST][0]
         request.reason = int(Stop.BUDGET)
         with np.errstate(over="ignore"):
@@ -153,7 +157,12 @@ def _machine(domains: list[dict[str, Any]], release: Release) -> Machine:
             Table.CODEMAP: PAGES * n,
         }
     )
-    machine = Machine(state, PAGES * PAGE * n, Labels("vectors", "970"), new_code(FIRST_CODE_PAGES))
+    machine = Machine(
+        state,
+        PAGES * PAGE * n,
+        Labels("vectors", "970", [f"d{domain['id']}" for domain in domains]),
+        new_code(FIRST_CODE_PAGES),
+    )
     h = machine.header
     h.design, h.n_pcpu, h.n_context, h.n_domain, h.n_pirq = int(Design.XEN_PPC), vcpus, vcpus, n, pirqs
     h.clock_hz, h.tb_num, h.tb_den, h.cpi, h.hv_cpi, h.quantum = 1_000_000_000, 1, 1, 1, 1, 1
