@@ -543,6 +543,37 @@ def explore(
     return found.exit_status(require_complete=require_complete)
 
 
+@app.command()
+def validate(
+    check: Annotated[
+        list[str] | None, typer.Argument(metavar="[CHECK]...", help="Only these: P1 to P11, B1 to B4.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Your machine: for the behaviour, or for your workload.")
+    ] = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Your workload: a scenario, or a file of checks.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 2,
+    as_json: Json = False,
+) -> int:
+    """Predicted against published: what elementary costs make of results that were measured as a whole."""
+    from irqvisor.lab import view
+    from irqvisor.lab.validate import report, table
+
+    plan = report.plan(check or (), profile=profile, scenario=scenario)
+    if not as_json:
+        say(plan.line(workers))
+    compile_first(quiet=as_json)
+    with progress_bar("running", quiet=as_json) as (progress, _):
+        found = plan.run(workers=workers, on_progress=progress)
+    if as_json:
+        out_json({"header": head(), **found.to_dict()})
+    else:
+        show(table.report(found), view.sentences(["", table.summary(found)]))
+    return Status.HELD if found.held else Status.VIOLATED
+
+
 # -------------------------------------------------------------------------------------------------------- what there is
 @app.command()
 def designs(as_json: Json = False) -> int:

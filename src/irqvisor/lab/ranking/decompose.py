@@ -39,6 +39,9 @@ class Decomposition:
         entries: hypervisor entries for each interrupt serviced, by reason.
         stolen: domain to what foreign interrupts took from it, ``hypervisor``, ``handler``, ``switch_back``.
         foreign: how often an interrupt came to a domain that does not own it.
+        foreign_calls: hypercalls that domains made for interrupts which hardware gave them and which were not theirs.
+        visit: reason to the mean length of a stay in the hypervisor.
+        completed_inside: share of interrupts that were completed in the hypervisor, not by the guest alone.
         held_off: for each interrupt: ``by_others`` and ``by_owner``, means, and ``longest``.
         held_by: domain to how long it held interrupts off, in all.
     """
@@ -49,6 +52,9 @@ class Decomposition:
     entries: dict[str, float]
     stolen: dict[str, dict[str, float]]
     foreign: int
+    foreign_calls: int
+    visit: dict[str, float]
+    completed_inside: float
     held_off: dict[str, float]
     held_by: dict[str, float]
 
@@ -69,6 +75,9 @@ class Decomposition:
             "stolen_ns": self.stolen,
             "stolen_ns_per_interrupt": round(self.stolen_per_interrupt(), 1),
             "foreign_entries": self.foreign,
+            "foreign_calls": self.foreign_calls,
+            "visit_ns": self.visit,
+            "completed_in_hypervisor": self.completed_inside,
             "held_off_ns": self.held_off,
             "held_off_by_ns": self.held_by,
         }
@@ -101,7 +110,7 @@ def of_log(machine: Machine, design: str, row: dict[str, Any], log: np.ndarray[A
     walk = Walk(machine, log)
     names = machine.labels.domains
     to_ns = 1e9 / int(machine.header.clock_hz)
-    lost, foreign = _stolen(walk, int(machine.header.exc_entry))
+    lost, foreign, calls = _stolen(walk, int(machine.header.exc_entry))
     holding, held_off = _held_off(walk, design)
     return Decomposition(
         design=design,
@@ -112,6 +121,9 @@ def of_log(machine: Machine, design: str, row: dict[str, Any], log: np.ndarray[A
             names[d]: {part: round(cycles * to_ns, 1) for part, cycles in parts.items()} for d, parts in lost.items()
         },
         foreign=foreign,
+        foreign_calls=calls,
+        visit=_visits(walk, to_ns),
+        completed_inside=round(sum(life.inside for life in walk.lives) / max(len(walk.lives), 1), 3),
         held_off={key: round(cycles * to_ns, 1) for key, cycles in held_off.items()},
         held_by={names[d]: round(cycles * to_ns, 1) for d, cycles in sorted(holding.items())},
     )
@@ -129,10 +141,20 @@ def _stages(walk: Walk, design: str, to_ns: float) -> dict[str, dict[str, float]
     return found
 
 
-def _stolen(walk: Walk, exc_entry: int) -> tuple[dict[int, dict[str, int]], int]:
-    """Cycles that each domain lost to interrupts that are not its own, by where they went; and how often."""
+def _visits(walk: Walk, to_ns: float) -> dict[str, float]:
+    """Mean length of a stay in the hypervisor, by reason."""
+    spent: dict[int, list[int]] = {}
+    for visits in walk.visits:
+        for visit in visits:
+            spent.setdefault(visit.reason, []).append(visit.end - visit.start)
+    return {Entry(reason).name.lower(): round(float(np.mean(spent[reason])) * to_ns, 1) for reason in sorted(spent)}
+
+
+def _stolen(walk: Walk, exc_entry: int) -> tuple[dict[int, dict[str, int]], int, int]:
+    """Cycles that each domain lost to interrupts that are not its own, by where they went; how often it was; and the
+    hypercalls it made in handlers that hardware entered for nothing."""
     lost: dict[int, dict[str, int]] = {}
-    count = 0
+    count = calls = 0
 
     def charge(context: int, part: str, cycles: int) -> None:
         parts = lost.setdefault(walk.domain[context], {"hypervisor": 0, "handler": 0, "switch_back": 0})
@@ -148,6 +170,7 @@ def _stolen(walk: Walk, exc_entry: int) -> tuple[dict[int, dict[str, int]], int]
             if _is_foreign(walk, visit) or (inside is not None and inside.context == visit.came):
                 charge(visit.came, "hypervisor", visit.end - visit.start)
                 count += visit.reason == Entry.EXTERNAL
+                calls += inside is not None
                 if visit.goes not in (visit.came, NOBODY):
                     disturbed.add(visit.came)
             elif visit.goes in disturbed and visit.goes != visit.came:
@@ -157,7 +180,7 @@ def _stolen(walk: Walk, exc_entry: int) -> tuple[dict[int, dict[str, int]], int]
             count += 1
             own = sum(n for c, n in walk.guest_time(p, handler.entered, handler.left) if c == handler.context)
             charge(handler.context, "handler", exc_entry + own)
-    return lost, count
+    return lost, count, calls
 
 
 def _within(handlers: list[Handler], visit: Visit) -> Handler | None:

@@ -67,13 +67,13 @@ class Life:
         source: which.
         stamps: cycle of each `trace.Stamp`; 0: it had none.
         pcpu: where it was taken: from the controller, or by its owner.
-        done: whether its owner completed it, with an item consumed.
+        inside: whether it was completed in the hypervisor.
     """
 
     source: int
     stamps: list[int]
     pcpu: int = 0
-    done: bool = False
+    inside: bool = False
 
 
 class Walk:
@@ -160,7 +160,7 @@ class Walk:
                 stamps[Stamp.COMPLETED] = cycle
                 for k in range(1, len(stamps)):
                     stamps[k] = max(stamps[k], stamps[k - 1])
-                life.done = True
+                life.inside = self._now[p] is not None
                 self.lives.append(life)
 
     def running(self, p: int, cycle: int) -> int:
