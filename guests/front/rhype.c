@@ -31,6 +31,31 @@ void front_register(struct source *source)
     source_of_input[input] = source;
 }
 
+/* PAPR's start-cpu without RTAS: the board starts it. */
+void front_start_vcpu(u64 number, u64 entry, u64 argument)
+{
+    board()->start_at = entry;
+    board()->start_with = argument;
+    board()->start = number;
+}
+
+/* One IPI a vCPU: it stands for every channel to it. */
+void front_register_channel(struct source *source)
+{
+    (void)source;
+    channels_by_ipi = 1;
+}
+
+void front_open_channel(struct channel *channel)
+{
+    (void)channel;
+}
+
+void front_notify(const struct channel *channel)
+{
+    papr_call(H_IPI, channel->vcpu, MFRR_IPI, 0, 0);
+}
+
 void front_ready(void)
 {
     if (papr_call1(H_CPPR, CPPR_OPEN) != 0)
@@ -46,7 +71,7 @@ struct source *get_irq(struct scan *scan)
     if (LIKELY(xisr - XISR_DEVICES < INPUTS && source_of_input[xisr - XISR_DEVICES]))
         return source_of_input[xisr - XISR_DEVICES];
     if (xisr == XISR_IPI) {
-        papr_call(H_IPI, THIS_SERVER, MFRR_NONE, 0, 0);
+        papr_call(H_IPI, this_vcpu()->number, MFRR_NONE, 0, 0);
         return &self;
     }
     if (xisr != XISR_NONE)
@@ -105,7 +130,7 @@ void front_idle(void)
 
 void front_send_self(void)
 {
-    papr_call(H_IPI, THIS_SERVER, MFRR_IPI, 0, 0);
+    papr_call(H_IPI, this_vcpu()->number, MFRR_IPI, 0, 0);
 }
 
 void front_console(const char *text, u64 length)

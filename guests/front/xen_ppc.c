@@ -41,6 +41,21 @@ void front_register(struct source *source)
     events_register(source);
 }
 
+void front_register_channel(struct source *source)
+{
+    events_register_channel(source);
+}
+
+void front_open_channel(struct channel *channel)
+{
+    events_open_channel(channel);
+}
+
+void front_notify(const struct channel *channel)
+{
+    events_notify(channel);
+}
+
 void front_ready(void)
 {
 }

@@ -10,6 +10,11 @@ struct board_registers {
     volatile u64 ready;   /* any value: initialised, interrupts enabled */
     volatile u64 exit;    /* a status, 0 is success; the store never returns */
     volatile u8 console;  /* one byte of text; without a hypervisor */
+    u8 reserved[7];
+    volatile u64 claim;       /* number of a channel << 32 | event channel that announces it */
+    volatile u64 start_at;    /* where another vCPU begins ... */
+    volatile u64 start_with;  /* ... and what is in its r3 */
+    volatile u64 start;       /* its number: it begins */
 };
 
 static inline struct board_registers *board(void)
@@ -20,7 +25,7 @@ static inline struct board_registers *board(void)
 /* A device's ring in its owner's memory. Item k, counted from 0, is in slot k % slots and reads k + 1. */
 struct ring {
     volatile u64 head; /* items ever posted; the device writes it */
-    u64 reserved;
+    volatile u64 reserved; /* of a channel: items ever consumed; the consumer writes it */
     volatile u64 item[];
 };
 

@@ -65,7 +65,7 @@ static inline void events_start_vcpu(u64 number, const struct vcpu_context *cont
  * bit. Interrupts are off. Events are told to the first vCPU unless the port is bound to another, here, before there
  * are any.
  */
-static void listen(u32 port, struct source *source)
+static void listen(u32 port, struct source *source, int binds)
 {
     u64 word = port / PORTS_PER_WORD;
     u64 bit = 1UL << port % PORTS_PER_WORD;
@@ -73,7 +73,7 @@ static void listen(u32 port, struct source *source)
 
     if (port >= PORTS)
         give_up(EXIT_SETUP, "port out of range", port);
-    if (source->vcpu != 0 && xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_VCPU, handle(&bind)) != 0)
+    if (binds && source->vcpu != 0 && xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_VCPU, handle(&bind)) != 0)
         give_up(EXIT_SETUP, "bind_vcpu refused", port);
     *place_of(EVENT_WORDS - 1 - word, leading_zeros(bit)) = source;
     vcpu_of(source->vcpu)->bound[WORDS - 1 - word] |= bit;
@@ -95,12 +95,50 @@ static void events_register(struct source *source)
     if (xen_call(XEN_PHYSDEV_OP, PHYSDEVOP_IRQ_STATUS_QUERY, handle(&query)) != 0)
         give_up(EXIT_SETUP, "irq_status_query refused", source->irq);
     source->eoi_argument = query.flags & IRQ_STATUS_NEEDS_EOI ? handle(&source->irq) : 0;
-    listen(bind.port, source);
+    listen(bind.port, source, 1);
 }
 
 static inline struct xen_vcpu_info *info_of(const struct scan *scan)
 {
     return scan->smp ? this_vcpu()->info : &scan->shared->vcpu[0];
+}
+
+/*
+ * A channel from another guest has a port that the toolstack allocated and the other guest binds to; one from another
+ * vCPU needs a port of this guest's own. The board is told which, before there are events.
+ */
+static void events_register_channel(struct source *source)
+{
+    struct evtchn_bind_ipi bind = {.vcpu = source->vcpu};
+    int is_ipi = source->irq == 0;
+
+    if (is_ipi) {
+        if (xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_IPI, handle(&bind)) != 0)
+            give_up(EXIT_SETUP, "bind_ipi refused", source->number);
+        source->irq = bind.port;
+    }
+    board()->claim = (u64)source->number << 32 | source->irq;
+    listen(source->irq, source, !is_ipi);
+}
+
+/* The new local port is pending at once, and stays masked: nobody sends to it. */
+static void events_open_channel(struct channel *channel)
+{
+    struct evtchn_bind_interdomain bind = {.remote_port = channel->remote_port};
+
+    if (channel->remote_port == 0) {
+        channel->port = source_of(channel->number)->irq;
+        return;
+    }
+    bind.remote_domain = (unsigned short)channel->remote_domain;
+    if (xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_INTERDOMAIN, handle(&bind)) != 0)
+        give_up(EXIT_SETUP, "bind_interdomain refused", channel->number);
+    channel->port = bind.local_port;
+}
+
+static inline void events_notify(const struct channel *channel)
+{
+    xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_SEND, handle(&channel->port));
 }
 
 /*
@@ -204,7 +242,7 @@ static void make_loopback(void)
     if (xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_INTERDOMAIN, handle(&bind)) != 0)
         give_up(EXIT_SETUP, "bind_interdomain refused", alloc.port);
     front_disable();
-    listen(alloc.port, &self);
+    listen(alloc.port, &self, 0);
     self_port = bind.local_port;
     front_enable();
 }

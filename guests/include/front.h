@@ -79,6 +79,15 @@ void front_send_self(void);
 /* misbehave = "forget-recheck": front_enable() and front_recheck() no longer look at what came while EE was 0. */
 extern u64 front_forgets_recheck;
 
+/* At boot, MSR[EE]=0: let the notifications of this channel in, for the vCPU that it names. */
+void front_register_channel(struct source *source);
+
+/* At boot, MSR[EE]=0, then: be able to notify its consumer. */
+void front_open_channel(struct channel *channel);
+
+/* Notify its consumer. */
+void front_notify(const struct channel *channel);
+
 /* Write text to the console. */
 void front_console(const char *text, u64 length);
 

@@ -46,10 +46,28 @@ struct source {
     u32 slots;
     u16 priority;           /* XICS sense: 0 most favoured; 5 is a device's default */
     u16 level;              /* 1 level, 0 edge */
-    u32 vcpu;               /* which is told of it */
-    u32 reserved;
+    u16 vcpu;               /* which is told of it */
+    u16 channel;            /* 1: another guest or vCPU posts it, not a device; irq is an event channel then, or 0 */
+    u32 posts;              /* channels that get an item for each of its items, as bits */
 };
 _Static_assert(sizeof(struct source) == 64, "an index becomes an address by one shift");
+
+#define MAX_CHANNELS 16
+
+/* A ring that this guest fills for another guest, or for another of its own vCPUs. */
+struct channel {
+    struct ring *ring; /* its `reserved` says how many items have been consumed */
+    volatile u64 *post; /* load: 1 while it takes items; store: how many are posted, 0: there was no room */
+    const u32 *after;  /* numbers of the sources whose items it follows */
+    u64 head;          /* items posted */
+    u32 after_count;
+    u32 slots;
+    u32 number;
+    u32 vcpu;          /* of the consumer */
+    u32 remote_domain; /* the consumer, if remote_port is not 0 */
+    u32 remote_port;
+    u32 port;          /* what to send on */
+};
 
 #define NO_IRQ ((struct source *)0) /* nothing (more) is pending */
 
@@ -74,6 +92,8 @@ struct configuration {
 extern struct configuration config;
 extern struct source sources[MAX_SOURCES];
 extern u64 source_count;
+extern struct channel channels[MAX_CHANNELS];
+extern u64 channel_count;
 extern struct source self;  /* interrupts that this kernel sends to itself: its ring is always empty */
 extern struct source clock; /* the tick, where it is not the decrementer's: the same; front ends call tick() for it */
 #define EOI_IS_TICK 1       /* its eoi_argument, which is no handle */
@@ -86,6 +106,12 @@ void external_interrupt(void);
 void unknown_interrupt(void);  /* the controller named something that is not ours; the guest ends */
 extern u64 unusual_interrupts; /* 1: interrupts take the path that knows handler_work and never_eoi */
 extern u64 never_eoi;          /* misbehave: 1 = takes interrupts and never ends them */
+
+/* channel.c */
+void open_channels(void);
+struct source *source_of(u32 number);
+int drain_all(struct source *source);
+extern u64 channels_by_ipi; /* 1: an IPI, which arrives as &self, stands for every channel to this vCPU */
 
 /* compute.c */
 void compute_unit(u64 iterations);

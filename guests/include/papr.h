@@ -20,7 +20,6 @@ enum papr_call {
 #define CPPR_OPEN 0xFF
 #define MFRR_NONE 0xFF
 #define MFRR_IPI 4
-#define THIS_SERVER 0
 
 /* This board's hypervisor preserves every register but r3 and the documented outputs. */
 static inline s64 papr_call(u64 number, u64 a, u64 b, u64 c, u64 d)

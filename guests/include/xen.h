@@ -23,6 +23,7 @@ enum {
     EVTCHNOP_BIND_PIRQ = 2,
     EVTCHNOP_SEND = 4,
     EVTCHNOP_ALLOC_UNBOUND = 6,
+    EVTCHNOP_BIND_IPI = 7,
     EVTCHNOP_BIND_VCPU = 8,
     VCPUOP_INITIALISE = 0,
     VCPUOP_UP = 1,
@@ -54,6 +55,11 @@ struct evtchn_alloc_unbound {
 struct physdev_irq_status_query {
     u32 irq;
     u32 flags; /* out */
+};
+
+struct evtchn_bind_ipi {
+    u32 vcpu;
+    u32 port; /* out */
 };
 
 struct evtchn_bind_vcpu {

@@ -78,6 +78,20 @@ static const struct field source_fields[] = {
     SOURCE("priority", 0, 1, priority),
     SOURCE("number", 0, 1, number),
     SOURCE("vcpu", 0, 1, vcpu),
+    SOURCE("channel", 0, 1, channel),
+    {0},
+};
+
+#define CHANNEL(name, at, cells, field) FIELD(name, at, cells, struct channel, field)
+
+static const struct field channel_fields[] = {
+    CHANNEL("reg", 0, 2, ring),
+    CHANNEL("post", 0, 2, post),
+    CHANNEL("slots", 0, 1, slots),
+    CHANNEL("number", 0, 1, number),
+    CHANNEL("vcpu", 0, 1, vcpu),
+    CHANNEL("remote", 0, 1, remote_domain),
+    CHANNEL("remote", 4, 1, remote_port),
     {0},
 };
 
@@ -114,6 +128,11 @@ static struct place place_of(u64 depth, const char *parent, const char *name)
             give_up(EXIT_SETUP, "more sources than", MAX_SOURCES);
         return (struct place){source_fields, &sources[source_count++]};
     }
+    if (depth == 3 && is_named(parent, "channels") && is_named(name, "channel")) {
+        if (channel_count == MAX_CHANNELS)
+            give_up(EXIT_SETUP, "more channels than", MAX_CHANNELS);
+        return (struct place){channel_fields, &channels[channel_count++]};
+    }
     return (struct place){0, 0};
 }
 
@@ -121,6 +140,10 @@ static void fill(struct place place, const char *name, const u32 *value, u32 len
 {
     if (place.fields == irqvisor_fields && equal(name, "misbehave"))
         config.misbehave = (const char *)value;
+    if (place.fields == channel_fields && equal(name, "after")) {
+        ((struct channel *)place.record)->after = value;
+        ((struct channel *)place.record)->after_count = length / 4;
+    }
     for (const struct field *field = place.fields; field && field->name; field++) {
         if (!equal(name, field->name) || field->at + 4 * field->cells > length)
             continue;

@@ -30,7 +30,7 @@ NOINLINE static void wrong_item(struct source *source)
 /* Let the driver work, and end the interrupt. Returns 0 after a wrong item. */
 INLINE static int serve(struct source *source, struct scan *scan, int usual)
 {
-    if (UNLIKELY(!ring_drain(source, usual ? 0 : config.handler_work)))
+    if (UNLIKELY(!(usual ? ring_drain(source, 0) : drain_all(source))))
         return 0;
     if (usual || !never_eoi)
         eoi(source, scan);

@@ -20,12 +20,18 @@ NORETURN void kernel_main(const void *tree)
 {
     __asm__ volatile("mr 13,%0" : : "r"(&first_vcpu));
     read_device_tree(tree);
-    unusual_interrupts = config.handler_work != 0 || config.vcpus > 1;
+    unusual_interrupts = config.handler_work != 0 || config.vcpus > 1 || channel_count != 0;
     front_init();
     for (struct source *source = sources; source < sources + source_count; source++) {
         ring_open(source);
-        front_register(source);
+        if (source->channel) {
+            front_register_channel(source);
+            unusual_interrupts = 1;
+        } else {
+            front_register(source);
+        }
     }
+    open_channels();
     front_ready();
     tick_boot();
     tick_start();

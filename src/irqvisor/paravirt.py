@@ -15,10 +15,11 @@ from irqvisor import tables
 from irqvisor.errors import ImageError
 from irqvisor.guest import devicetree
 from irqvisor.guest.image import Image
-from irqvisor.hv import loop
+from irqvisor.hv import control, loop
+from irqvisor.hv.control import operations
 from irqvisor.hv.state import PortState, RunState
 from irqvisor.hw import openpic
-from irqvisor.hw.state import NEVER, NOBODY, Model, RegionKind
+from irqvisor.hw.state import NEVER, NOBODY, Arrival, Model, RegionKind
 from irqvisor.hw.wiring import Controller
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
 from irqvisor.spec import xen, xive
@@ -31,6 +32,8 @@ from irqvisor.tables import Table
 PAGE = 4096
 DOORBELLS = 0xF000_0000
 DOORBELL_BYTES = 8
+POSTS = 0xF008_0000
+SHARED_RINGS = 0xE000_0000
 BOARD = 0xF010_0000
 BOARD_BYTES = 0x1000
 PIC = 0xF804_0000
@@ -92,6 +95,24 @@ class SourceConfig:
 
 
 @dataclass(frozen=True)
+class ChannelConfig:
+    """A ring that one guest, or one vCPU, fills for another. In the table of sources channels follow the devices."""
+
+    name: str
+    producer: int
+    consumer: int
+    vcpu: int  # of the consumer, which is told
+    slots: int
+    after: tuple[int, ...]  # sources, one item of which makes one of this
+    closes: bool  # takes items only between the start and the stop of the sources
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether its ring is in memory of two domains."""
+        return self.producer != self.consumer
+
+
+@dataclass(frozen=True)
 class DomainConfig:
     """A guest and where it runs."""
 
@@ -121,6 +142,7 @@ class Config:
     pcpus: int
     domains: tuple[DomainConfig, ...]
     sources: tuple[SourceConfig, ...]
+    channels: tuple[ChannelConfig, ...]
     slice: int
     hdec_period: int
     boost: bool
@@ -168,18 +190,30 @@ class Layout:
     free: int  # the kernel must end at or below this
 
 
+def whole_pages(size: int) -> int:
+    """Bytes, rounded up to pages."""
+    return -(-size // PAGE) * PAGE
+
+
+def numbered(config: Config) -> list[tuple[int, ChannelConfig]]:
+    """The channels and their numbers as sources."""
+    return list(enumerate(config.channels, start=len(config.sources)))
+
+
 def lay_out(config: Config, d: int) -> Layout:
     """Place a domain's data below the top of its memory."""
     shared = config.domains[d].ram_bytes - PAGE
-    owned = [s for s, source in enumerate(config.sources) if source.domain == d]
+    owned = {s: source.slots for s, source in enumerate(config.sources) if source.domain == d}
+    owned |= {s: c.slots for s, c in numbered(config) if c.consumer == d and not c.is_shared}
+    shared_rings = dict.fromkeys((s for s, c in numbered(config) if c.is_shared), 0)
     # A tree's size does not depend on the addresses in it
-    size = len(devicetree.build(_tree(config, d, Layout(shared, 0, 0, 0, dict.fromkeys(owned, 0), 0))))
+    size = len(devicetree.build(_tree(config, d, Layout(shared, 0, 0, 0, dict.fromkeys(owned, 0) | shared_rings, 0))))
     tree = (shared - size) // PAGE * PAGE
     place = tree - WORK_BYTES
     work = place
     rings = {}
-    for s in owned:
-        place -= ring_bytes(config.sources[s].slots)
+    for s, slots in owned.items():
+        place -= ring_bytes(slots)
         rings[s] = place
     if place < 0:
         raise ImageError(
@@ -188,6 +222,11 @@ def lay_out(config: Config, d: int) -> Layout:
             f"less than its {config.domains[d].ram_bytes} bytes of memory",
             "raise ram_kib",
         )
+    at = SHARED_RINGS
+    for s, c in numbered(config):
+        if c.is_shared:
+            rings[s] = at
+            at += whole_pages(ring_bytes(c.slots))
     return Layout(shared, tree, size, work, rings, place // PAGE * PAGE)
 
 
@@ -203,13 +242,15 @@ def build(config: Config) -> Machine:
     n = len(config.domains)
     vcpus = sum(len(d.pcpus) for d in config.domains)
     arrivals = [s.arrivals for s in config.sources if s.arrivals is not None]
-    ram_bytes = max(d.ram_base + d.ram_bytes for d in config.domains)
+    private = whole_pages(max(d.ram_base + d.ram_bytes for d in config.domains))
+    ram_bytes = private + sum(whole_pages(ring_bytes(c.slots)) for c in config.channels if c.is_shared)
+    sources = len(config.sources) + len(config.channels)
     state = tables.allocate(
         {
             Table.HEADER: 1,
             Table.PCPU: config.pcpus,
             Table.CONTEXT: vcpus,
-            Table.REGION: n * REGIONS,
+            Table.REGION: n * REGIONS + 2 * len(config.channels),
             Table.PIC: 1,
             Table.PIC_CPU: config.pcpus,
             Table.PIC_SOURCE: n_pirq + openpic.INTERNAL_SOURCES,
@@ -221,7 +262,7 @@ def build(config: Config) -> Machine:
             + sum(s.depth for s in config.sources)
             + 8 * config.pcpus
             + SPARE_EVENTS,
-            Table.SOURCE: len(config.sources),
+            Table.SOURCE: sources,
             Table.ARRIVAL: sum(len(a) for a in arrivals),
             Table.DOMAIN: n,
             Table.VCPU: vcpus,
@@ -232,27 +273,28 @@ def build(config: Config) -> Machine:
             Table.PCPU_COUNT: config.pcpus,
             Table.CONTEXT_COUNT: vcpus,
             Table.DOMAIN_COUNT: n,
-            Table.JOURNEY: len(config.sources),
-            Table.POSTED: sum(s.slots for s in config.sources),
+            Table.JOURNEY: sources,
+            Table.POSTED: sum(s.slots for s in config.sources) + sum(c.slots for c in config.channels),
             Table.CODEMAP: -(-ram_bytes // PAGE),
         }
     )
     machine = Machine(state, ram_bytes, config.labels, new_code(FIRST_CODE_PAGES))
     _header(machine, config, n_pirq)
     _pcpus(machine, config)
-    layouts = _domains(machine, config)
+    layouts = _domains(machine, config, private)
     _sources(machine, config, layouts)
     if config.has_xive:
         _xive(machine, config, layouts)
+    _channels(machine, config, layouts)
     _guests(machine, config, layouts)
     watch_pages(machine.state)
     loop.prepare(machine.arrays)
     return machine
 
 
-REGIONS = 6
+REGIONS = 7
 """Regions of a domain, at most: RAM, doorbells, board registers, and the controller on bare metal, or event queues and
-the pages of XIVE."""
+the pages of XIVE, or registers for posting to channels. The rings of channels to and from other domains follow."""
 
 
 def _header(machine: Machine, config: Config, n_pirq: int) -> None:
@@ -262,7 +304,7 @@ def _header(machine: Machine, config: Config, n_pirq: int) -> None:
     h.controller = int(Controller.XIVE if config.has_xive else Controller.OPENPIC)
     h.n_domain = h.unready = len(config.domains)
     h.n_context = len(machine.views[Table.CONTEXT])
-    h.n_source = len(config.sources)
+    h.n_source = len(machine.views[Table.SOURCE])
     h.clock_hz, h.tb_num, h.tb_den, h.cpi, h.hv_cpi = (
         costs.clock_hz,
         costs.tb_num,
@@ -293,11 +335,11 @@ def _pcpus(machine: Machine, config: Config) -> None:
                     pc.context = pc.loaded = d
 
 
-def _domains(machine: Machine, config: Config) -> list[Layout]:
+def _domains(machine: Machine, config: Config, shared_ram: int) -> list[Layout]:
     layouts = []
     ports = machine.views[Table.PORT]
     regions = machine.views[Table.REGION]
-    v = 0
+    v = first = 0
     for d, domain in enumerate(config.domains):
         layout = lay_out(config, d)
         layouts.append(layout)
@@ -310,11 +352,10 @@ def _domains(machine: Machine, config: Config) -> list[Layout]:
         if config.has_shared_info:
             e.port, e.ports, e.valid = FIRST_PORTS * d, FIRST_PORTS, xen.PORT_BUCKET_2008
             ports[FIRST_PORTS * d].state = PortState.RESERVED
-        first = REGIONS * d
         plain = domain.ram_bytes - PAGE if config.has_xive else domain.ram_bytes
         wired = [
             (0, plain, RegionKind.RAM, ram),
-            (DOORBELLS, DOORBELL_BYTES * max(len(config.sources), 1), RegionKind.DOORBELL, 0),
+            (DOORBELLS, DOORBELL_BYTES * max(int(machine.header.n_source), 1), RegionKind.DOORBELL, 0),
             (BOARD, BOARD_BYTES, RegionKind.BOARD, 0),
         ]
         if config.bare_metal:
@@ -325,6 +366,7 @@ def _domains(machine: Machine, config: Config) -> list[Layout]:
                 (TIMA, xive.TIMA_BYTES, RegionKind.TIMA, 0),
                 (ESB, xive.ESB_BYTES * len(machine.views[Table.XIVE_SOURCE]), RegionKind.ESB, 0),
             ]
+        wired += _shared_rings(config, d, layout, shared_ram)
         for k, (base, size, kind, offset) in enumerate(wired):
             r = regions[first + k]
             r.start, r.bytes, r.kind, r.ram = base, size, int(kind), offset
@@ -333,7 +375,20 @@ def _domains(machine: Machine, config: Config) -> list[Layout]:
             machine.views[Table.CONTEXT][v].win_size = plain
             _vcpu(machine, config, d, number, v)
             v += 1
+        first += len(wired)
     return layouts
+
+
+def _shared_rings(config: Config, d: int, layout: Layout, shared_ram: int) -> list[tuple[int, int, RegionKind, int]]:
+    """What a domain sees of its channels beyond its memory: (real address, bytes, kind, RAM offset)."""
+    wired = []
+    if any(c.producer == d for c in config.channels):
+        wired.append((POSTS, DOORBELL_BYTES * (len(config.sources) + len(config.channels)), RegionKind.POST, 0))
+    for s, c in numbered(config):
+        if c.is_shared and d in (c.producer, c.consumer):
+            at = layout.rings[s]
+            wired.append((at, whole_pages(ring_bytes(c.slots)), RegionKind.RAM, shared_ram + at - SHARED_RINGS))
+    return wired
 
 
 def _vcpu(machine: Machine, config: Config, d: int, number: int, v: int) -> None:
@@ -435,13 +490,43 @@ def _xive(machine: Machine, config: Config, layouts: list[Layout]) -> None:
             q.start, q.order, q.generation = base + place, order, 1
 
 
+def _channels(machine: Machine, config: Config, layouts: list[Layout]) -> None:
+    """Channels are sources without a line. Between domains with event channels the board does what a toolstack would:
+    it allocates the consumer's port, for the producer to bind to."""
+    posted = sum(s.slots for s in config.sources)
+    for s, c in numbered(config):
+        e = machine.views[Table.SOURCE][s]
+        consumer = machine.views[Table.DOMAIN][c.consumer]
+        v = int(consumer.vcpu) + c.vcpu
+        e.kind, e.irq, e.context, e.lpid, e.poster = int(Arrival.CHANNEL), NOBODY, v, c.consumer, c.producer
+        e.slots, e.posted, e.closes, e.due = c.slots, posted, int(c.closes), NEVER
+        posted += c.slots
+        region = next(
+            r
+            for r in _regions(machine, v)
+            if r.kind == RegionKind.RAM and 0 <= layouts[c.consumer].rings[s] - int(r.start) < int(r.bytes)
+        )
+        e.ring = int(region.ram) + layouts[c.consumer].rings[s] - int(region.start)
+        e.next = machine.views[Table.VCPU][v].inbox
+        machine.views[Table.VCPU][v].inbox = s + 1
+        if c.is_shared:
+            plane = control.Plane(machine, c.consumer, v, 0)
+            answer = operations.alloc_unbound(plane, xen.DOMID_SELF, c.producer)
+            machine.views[Table.SOURCE][s].port = answer["port"]
+
+
+def _regions(machine: Machine, v: int) -> list[Any]:
+    c = machine.views[Table.CONTEXT][v]
+    return list(machine.views[Table.REGION][int(c.region) : int(c.region + c.regions)])
+
+
 def _guests(machine: Machine, config: Config, layouts: list[Layout]) -> None:
     for d, domain in enumerate(config.domains):
         program = Image.load(domain.image)
         layout = layouts[d]
         start = int(machine.views[Table.DOMAIN][d].ram)
         _put(machine, start, program.place(layout.free))
-        tree = devicetree.build(_tree(config, d, layout))
+        tree = devicetree.build(_tree(config, d, layout, machine))
         _put(machine, start + layout.tree, tree)
         c = machine.views[Table.CONTEXT][int(machine.views[Table.DOMAIN][d].vcpu)]
         c.nip = program.entry
@@ -471,7 +556,8 @@ def _xive_node(config: Config, d: int, layout: Layout) -> devicetree.Xive:
     )
 
 
-def _tree(config: Config, d: int, layout: Layout) -> devicetree.BoardTree:
+def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None) -> devicetree.BoardTree:
+    """`machine`: where the ports of channels are known; without, the tree has its size but not its contents."""
     domain = config.domains[d]
     base = XISR_SOURCES if config.design == Design.RHYPE else 0
     return devicetree.BoardTree(
@@ -493,6 +579,36 @@ def _tree(config: Config, d: int, layout: Layout) -> devicetree.BoardTree:
             )
             for s, source in enumerate(config.sources)
             if source.domain == d
+        )
+        + tuple(
+            devicetree.BoardSource(
+                number=s,
+                ring=layout.rings[s],
+                bytes=RING_HEADER + 8 * c.slots,
+                doorbell=DOORBELLS + DOORBELL_BYTES * s,
+                slots=c.slots,
+                irq=_port(machine, s) if c.is_shared else 0,
+                label=c.name,
+                vcpu=c.vcpu,
+                channel=True,
+            )
+            for s, c in numbered(config)
+            if c.consumer == d
+        ),
+        channels=tuple(
+            devicetree.BoardChannel(
+                number=s,
+                ring=layout.rings[s],
+                bytes=RING_HEADER + 8 * c.slots,
+                post=POSTS + DOORBELL_BYTES * s,
+                slots=c.slots,
+                after=c.after,
+                vcpu=c.vcpu,
+                remote_domain=c.consumer if c.is_shared else None,
+                remote_port=_port(machine, s) if c.is_shared else 0,
+            )
+            for s, c in numbered(config)
+            if c.producer == d
         ),
         work=layout.work,
         compute_loops=len(domain.loops),
@@ -506,3 +622,8 @@ def _tree(config: Config, d: int, layout: Layout) -> devicetree.BoardTree:
         shared_info=layout.shared_info if config.has_shared_info else None,
         xive=_xive_node(config, d, layout) if config.has_xive else None,
     )
+
+
+def _port(machine: Machine | None, s: int) -> int:
+    """The consumer's event channel of a channel between domains."""
+    return int(machine.views[Table.SOURCE][s].port) if machine is not None else 0

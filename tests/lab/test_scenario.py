@@ -712,7 +712,10 @@ def test_the_number_of_interrupts_follows_from_the_arrivals(arrival, count):
 
 
 # ------------------------------------------------------------------------------------------------- the reference page
-@pytest.mark.parametrize("model", [Scenario, Domain, Source, scenario.Scheduler, scenario.RecordingUse, scenario.Sweep])
+@pytest.mark.parametrize(
+    "model",
+    [Scenario, Domain, Source, scenario.Channel, scenario.Scheduler, scenario.RecordingUse, scenario.Sweep],
+)
 def test_the_reference_page_lists_every_key(model):
     page = REFERENCE.read_text()
     for key in model.model_fields:

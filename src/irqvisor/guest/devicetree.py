@@ -51,6 +51,8 @@ class BoardSource:
         label: what it is, for people: "disk".
         priority: XICS sense, 0 most favoured.
         vcpu: which of the guest's vCPUs is told of it.
+        channel: whether another guest, or another vCPU, posts it; `irq` is then the event channel it is announced
+            by, 0: the guest makes one itself, or uses IPIs.
     """
 
     number: int
@@ -63,6 +65,34 @@ class BoardSource:
     label: str = ""
     priority: int = 5
     vcpu: int = 0
+    channel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BoardChannel:
+    """A channel as its producer sees it.
+
+    Attributes:
+        number: the machine's number of this source.
+        ring: guest real address of its ring.
+        bytes: size of the ring.
+        post: guest real address of the register that items are told to.
+        slots: items the ring holds.
+        after: numbers of the sources, one item of which makes one of this channel.
+        vcpu: the consumer's vCPU.
+        remote_domain: the consumer, if it is another domain.
+        remote_port: the consumer's unbound event channel there.
+    """
+
+    number: int
+    ring: int
+    bytes: int
+    post: int
+    slots: int
+    after: tuple[int, ...]
+    vcpu: int = 0
+    remote_domain: int | None = None
+    remote_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +121,7 @@ class BoardTree:
         timebase_hz: time base and decrementer ticks a second.
         vcpus: how many vCPUs it has.
         sources: what it owns; their ``reg`` properties are real addresses in its memory.
+        channels: what it posts to.
         work: address of its work counters, one u64 a compute loop; 0: none.
         compute_loops: how many loops it runs in turn; 0: it sleeps when there is nothing to do.
         compute_unit: iterations of the inner loop in one unit of work.
@@ -108,6 +139,7 @@ class BoardTree:
     timebase_hz: int
     vcpus: int = 1
     sources: tuple[BoardSource, ...] = ()
+    channels: tuple[BoardChannel, ...] = ()
     work: int = 0
     compute_loops: int = 0
     compute_unit: int = 200
@@ -151,6 +183,7 @@ def build(tree: BoardTree) -> bytes:
         _node("chosen", _text("bootargs", tree.bootargs)),
         _irqvisor(tree),
         _sources(tree.sources),
+        *([_channels(tree.channels)] if tree.channels else []),
         *_controllers(tree),
     ]
     for node in nodes:
@@ -202,6 +235,29 @@ def _sources(sources: Iterable[BoardSource]) -> fdt.Node:
                 _text("label", source.label),
                 fdt.PropWords("priority", source.priority),
                 fdt.PropWords("vcpu", source.vcpu),
+                *([fdt.PropWords("channel", 1)] if source.channel else []),
+            )
+        )
+    return node
+
+
+def _channels(channels: Iterable[BoardChannel]) -> fdt.Node:
+    node = _node("channels", fdt.PropWords("#address-cells", 2), fdt.PropWords("#size-cells", 2))
+    for channel in channels:
+        node.append(
+            _node(
+                f"channel@{channel.number}",
+                _u64s("reg", channel.ring, channel.bytes),
+                _u64s("post", channel.post),
+                fdt.PropWords("slots", channel.slots),
+                fdt.PropWords("number", channel.number),
+                fdt.PropWords("vcpu", channel.vcpu),
+                *(
+                    [fdt.PropWords("remote", channel.remote_domain, channel.remote_port)]
+                    if channel.remote_domain is not None
+                    else []
+                ),
+                fdt.PropWords("after", *channel.after),
             )
         )
     return node

@@ -1,20 +1,27 @@
 """The paravirt board's control registers, and the ends of domains (docs/reference/paravirt-board.md).
 
 READY: the guest is initialised; when the last one is, the sources are scheduled to start. EXIT: the guest ends.
-CONSOLE: one byte, for guests that have no hypervisor to print for them.
+CONSOLE: one byte, for guests that have no hypervisor to print for them. CLAIM: which event channel announces a channel
+of the board. START and the two before it: another vCPU begins, where the hypervisor has no call for that.
 """
 
 from irqvisor import trace
 from irqvisor._jit import jit
-from irqvisor.hv import lines, scheduler
+from irqvisor.hv import channel, lines, scheduler
 from irqvisor.hv.state import Exit, domain, vcpu
 from irqvisor.hw import timeline
 from irqvisor.hw.memory import load64
 from irqvisor.hw.state import EventKind, Phase, Stop, context, header, pcpu, request
+from irqvisor.spec.bits import srl
+from irqvisor.spec.power_isa import MSR_ME, MSR_SF
 
 READY = 0x00
 EXIT = 0x08
 CONSOLE = 0x10
+CLAIM = 0x18
+START_AT = 0x20
+START_WITH = 0x28
+START = 0x30
 
 
 @jit
@@ -26,12 +33,36 @@ def on_board(m, p):
         ready(m, d, pc.now)
     elif pc.watch_at == EXIT:
         stop_domain(m, p, d, Exit.SHUTDOWN if pc.watch_new == 0 else Exit.CRASHED, pc.watch_new)
+    elif pc.watch_at == CLAIM:
+        channel.claim(m, d, srl(pc.watch_new, 32), pc.watch_new & 0xFFFFFFFF)
+    elif pc.watch_at == START_AT:
+        domain(m, d).start_at = pc.watch_new
+    elif pc.watch_at == START_WITH:
+        domain(m, d).start_with = pc.watch_new
+    elif pc.watch_at == START:
+        start(m, p, d, pc.watch_new)
     elif pc.watch_at == CONSOLE:
         r = request(m)
         r.reason = Stop.CONSOLE
         r.pcpu = p
         r.domain = d
         r.value = pc.watch_new & 0xFF
+
+
+@jit
+def start(m, p, d, number):
+    """A vCPU that has not been started begins, in 64-bit mode and with machine checks enabled, as after PAPR's
+    start-cpu; any other number does nothing."""
+    e = domain(m, d)
+    if number < 0 or number >= e.vcpus or vcpu(m, e.vcpu + number).initialised != 0:
+        return
+    v = e.vcpu + number
+    cpu = context(m, v)
+    cpu.nip = e.start_at
+    cpu.gpr[3] = e.start_with
+    cpu.msr = MSR_SF | MSR_ME
+    vcpu(m, v).initialised = 1
+    scheduler.take_up(m, p, v)
 
 
 @jit

@@ -1,10 +1,10 @@
 """Design number to functions: the only file that names the modules of all designs (numbers: spec/designs.py)."""
 
 from irqvisor._jit import hot, jit
-from irqvisor.hv import hcall
+from irqvisor.hv import channel, hcall
 from irqvisor.hv.designs import direct, native, rhype, xen_ppc
 from irqvisor.hv.state import Where
-from irqvisor.hw.state import header
+from irqvisor.hw.state import Arrival, header, source
 from irqvisor.spec.designs import Design
 
 
@@ -89,6 +89,8 @@ def before_entry(m, p):
 
 @jit
 def whereabouts(m, s):
+    if source(m, s).kind == Arrival.CHANNEL:
+        return channel.whereabouts(m, s)
     design = header(m).design
     if design == Design.NATIVE:
         return native.whereabouts(m, s)

@@ -6,7 +6,7 @@ delivery begins (`notify.py`). Domains with FIFO event channels part from here t
 
 from irqvisor import trace
 from irqvisor._jit import jit
-from irqvisor.hv import fifo
+from irqvisor.hv import fifo, inbox
 from irqvisor.hv.accounting import path
 from irqvisor.hv.notify import mark, test_and_set, upcall_pending, wake_pollers
 from irqvisor.hv.state import Attached, PortState, Release, domain, pirq, port, vcpu
@@ -97,12 +97,21 @@ def send(m, p, d, number):
     if e.attached != 0:
         return send_attached(m, p, e)
     if e.state == PortState.INTERDOMAIN:
-        set_pending(m, p, e.peer, e.remote_port)
+        reach(m, p, e.peer, e.remote_port)
         return 0
     if e.state == PortState.IPI:
-        set_pending(m, p, d, number)
+        reach(m, p, d, number)
         return 0
     return 0 if e.state == PortState.UNBOUND else -EINVAL
+
+
+@jit
+def reach(m, p, d, number):
+    """A guest's notification reaches a port."""
+    s = port(m, domain(m, d).port + number).source - 1
+    if s >= 0:
+        inbox.announce(m, p, s)
+    set_pending(m, p, d, number)
 
 
 @jit
@@ -161,6 +170,8 @@ def observe_store(m, p):
             e = port(m, domain(m, d).port + number)
             if e.state == PortState.PIRQ:
                 learn(m, p, pc.context, e.remote_port)
+            elif e.source != 0:
+                inbox.learn(m, p, pc.context, e.source - 1)
             else:
                 trace.context_count(m, pc.context).learned += 1  # no source, but not spurious either
 

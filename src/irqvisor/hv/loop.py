@@ -14,7 +14,7 @@ from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
 from irqvisor.hw import devices, doorbell, memory, openpic, timeline, wiring
 from irqvisor.hw.interpret import interpret
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
+from irqvisor.hw.state import NEVER, NOBODY, Arrival, EventKind, Phase, Stop, context, header, pcpu, request, source
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec import paths
 from irqvisor.spec.designs import Design
@@ -40,6 +40,8 @@ def program_controller(m):
     """What a hypervisor's driver writes at start: inputs masked, edge or level, steered to their pCPU; one IPI."""
     for s in range(header(m).n_source):
         src = source(m, s)
+        if src.kind == Arrival.CHANNEL:
+            continue  # it has no line
         r = pirq(m, src.irq)
         openpic.configure(m, src.irq, src.irq, openpic.mpic_priority(r.priority), src.level, 1 << r.pcpu)
     openpic.configure_ipi(m, wiring.EVENT_CHECK_IPI, openpic.mpic_priority(IPI_PRIORITY))

@@ -35,6 +35,8 @@ DOMAIN = np.dtype(
         ("work", "i8"),  # RAM offset of its work counters (one u64 a compute loop)
         ("loops", "i8"),  # compute loops it runs
         ("privileged", "i8"),
+        ("start_at", "i8"),  # board: where a vCPU that is started begins, and with what in r3
+        ("start_with", "i8"),
         ("exit", "i8"),  # why it stopped: Exit
         ("status", "i8"),  # what it said when it stopped
         ("exit_cycle", "i8"),
@@ -75,6 +77,7 @@ VCPU = np.dtype(
         ("mfrr", "i8"),  # virtual PIC: IPI request priority, 0xFF none
         ("ipis", "i8"),  # virtual PIC: IPIs in service
         ("priority", "i8"),  # scheduler: 1 = woken, runs before its equals
+        ("inbox", "i8"),  # the first channel to it, + 1; 0: none
         ("owed", "i8"),  # 1: an event was marked for it, and no delivery has paid for that yet
         ("escalating", "i8"),  # direct: 1: its escalation was under way when it was dispatched
         ("marked", "i8"),  # serial of the hypervisor entry meant to deliver what was marked; another one is luck
@@ -93,6 +96,7 @@ PORT = np.dtype(
         ("priority", "i8"),  # FIFO: the queue it is linked to next
         ("pending", "i8"),  # FIFO: 1: raised before there was an event word for it; nothing clears it
         ("last_vcpu", "i8"),  # FIFO: the queue that it was linked to last: which of the domain's vCPUs, from 0
+        ("source", "i8"),  # the channel behind it, + 1, as the guest told the board; 0: none
         ("last_priority", "i8"),  # and the priority
     ],
     align=True,

@@ -8,7 +8,7 @@ would hold the line up and the guest would enter 0x500 for ever.
 
 from irqvisor import trace
 from irqvisor._jit import hot, jit
-from irqvisor.hv import inject, scheduler
+from irqvisor.hv import inbox, inject, scheduler
 from irqvisor.hv.accounting import path, read_pic, write_pic
 from irqvisor.hv.state import domain, pirq, vcpu
 from irqvisor.hw import openpic
@@ -43,11 +43,34 @@ def queue(m, p, v, irq):
         trace.emit(m, trace.Kind.QUEUE, pcpu(m, p).now, p, w.domain, pirq(m, irq).source, 0, irq)
     else:
         path(m, p, paths.QUEUE)
+    make_look(m, p, v)
+
+
+@jit
+def make_look(m, p, v):
+    """Something was queued for a vCPU: wake it, or kick where it runs."""
+    w = vcpu(m, v)
     if w.running != 0:
         if w.pcpu != p:
             scheduler.kick(m, p, w.pcpu)
     else:
         scheduler.wake(m, p, v)
+
+
+@jit
+def send_ipi(m, p, v, mfrr):
+    """H_IPI: request an inter-processor interrupt of a vCPU at a priority; PRIORITY_NONE takes the request back."""
+    w = vcpu(m, v)
+    w.mfrr = mfrr
+    if mfrr == PRIORITY_NONE:
+        if pcpu(m, p).context == v:
+            inbox.learn_all(m, p, v)  # its handler has seen it, and looks at everything now
+        return
+    inbox.announce_all(m, p, v)
+    if pcpu(m, p).context != v:
+        inject.charge_marking(m, p, v, paths.QUEUE)
+        if mfrr < w.cppr:
+            make_look(m, p, v)
 
 
 @jit
@@ -223,6 +246,7 @@ def accept(m, p, v):
     else:
         path(m, p, paths.SERVE)
         trace.context_count(m, v).learned += 1
+        inbox.learn_all(m, p, v)
     xirr = serve(m, v, entry, old, priority)
     set_cppr(m, p, v, w.cppr)
     return xirr
@@ -246,6 +270,7 @@ def end(m, p, v, xirr):
         if w.ipis == 0:
             return False
         w.ipis -= 1
+        inbox.finish_all(m, p, v)
     else:
         irq = (xirr & XISR_MASK) - XISR_SOURCES
         if not openpic.is_input(m, irq) or pirq(m, irq).in_service == 0 or pirq(m, irq).domain != w.domain:

@@ -25,7 +25,7 @@ class Rung(IntEnum):
 
     CONSUMED = 0
     WRONG = 1  # it told of an item that was not posted, or not the next one
-    DEAD = 2  # consumed, but the item's own notification is not in the controller any more: ask the hypervisor
+    DEAD = 2  # consumed, but the item's own notification is not in the controller: ask the hypervisor
 
 
 @jit
@@ -103,7 +103,34 @@ def ring_doorbell(m, p, s, value, now):
         trace.withdrawn(m, s)
     if src.kind == Arrival.CLOSED and src.active != 0:
         schedule(m, s, now + src.response)
-    if src.level == 0 and item >= trace.journey(m, s).known_through and wiring.is_under_way(m, src.irq) == 0:
-        return Rung.DEAD
+    if src.level == 0 and item >= trace.journey(m, s).known_through:
+        if src.kind == Arrival.CHANNEL or wiring.is_under_way(m, src.irq) == 0:
+            return Rung.DEAD
     trace.consumed(m, s, p, now, item, posted_at, 1, 0)
     return Rung.CONSUMED
+
+
+@jit
+def is_open(m, s):
+    """Whether a channel takes items: those that end in themselves only between start and stop."""
+    return source(m, s).closes == 0 or source(m, s).active != 0
+
+
+@jit
+def post_to_channel(m, s, value, now):
+    """A guest says that it has posted item `value` - 1 to a channel's ring, or, by 0, that there was no room for one.
+    True unless it is not the next one."""
+    src = source(m, s)
+    j = trace.journey(m, s)
+    if value == 0:
+        j.raised += 1
+        j.dropped += 1
+        trace.emit(m, trace.Kind.DROP, now, -1, -1, s, 0, src.head)
+        return True
+    if value != src.head + 1 or src.head - src.tail >= src.slots or not is_open(m, s):
+        return False
+    j.raised += 1
+    trace.posting(m, src.posted + (src.head & (src.slots - 1))).at = now
+    src.head = value
+    trace.raised(m, s, now)
+    return True

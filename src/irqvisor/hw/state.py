@@ -180,6 +180,11 @@ SOURCE = np.dtype(
         ("due", "i8"),  # cycle of the next arrival
         ("rng", "i8"),  # state of this source's random numbers, never 0
         ("posted", "i8"),  # first record in the table of posting times (observation)
+        ("poster", "i8"),  # channel: the only partition that may post
+        ("closes", "i8"),  # channel: 1: takes no items but between start and stop
+        ("announced", "i8"),  # hv, channel: items posted when its producer notified last
+        ("port", "i8"),  # hv, channel: the consumer's event channel, as it told the board; 0: none
+        ("next", "i8"),  # hv, channel: the next one to the same vCPU, + 1
     ],
     align=True,
 )
@@ -290,9 +295,10 @@ class RegionKind(IntEnum):
     DOORBELL = 2  # the doorbells of the sources
     BOARD = 3  # ready mark, exit, console
     PIC = 4
-    QUEUE = 5  # RAM of event queues: who loads an entry learns of an event
-    ESB = 6  # a page a source: the bits that let its events through
-    TIMA = 7  # the ring of the processor that does the access
+    POST = 5  # where producers of channels say that they have posted
+    QUEUE = 6  # RAM of event queues: who loads an entry learns of an event
+    ESB = 7  # a page a source: the bits that let its events through
+    TIMA = 8  # the ring of the processor that does the access
 
 
 class Arrival(IntEnum):
@@ -304,6 +310,7 @@ class Arrival(IntEnum):
     BURST = 3
     RECORDED = 4
     CLOSED = 5  # the next item a fixed time after the consumption of one
+    CHANNEL = 6  # another guest, or another vCPU, posts them
 
 
 class EventKind(IntEnum):

@@ -55,6 +55,7 @@ from irqvisor.hw.state import (
     ISA_201,
     NOBODY,
     WATCHED,
+    Arrival,
     RegionKind,
     Stop,
     context,
@@ -235,6 +236,15 @@ def own_source(m, cpu, offset, size):
 
 
 @jit
+def channel(m, cpu, offset, size):
+    """The channel whose register for posting is at this offset, if the context's partition posts to it; else NOBODY."""
+    s = offset // devices.DOORBELL_BYTES
+    if size != devices.DOORBELL_BYTES or offset % devices.DOORBELL_BYTES != 0 or s >= header(m).n_source:
+        return NOBODY
+    return s if source(m, s).kind == Arrival.CHANNEL and source(m, s).poster == cpu.lpid else NOBODY
+
+
+@jit
 def load_region(m, p, cpu, k, real, size):
     """Load from a region. Returns (outcome, value); ABSENT: nothing is there for an access of this kind."""
     r = region(m, k)
@@ -255,6 +265,10 @@ def load_region(m, p, cpu, k, real, size):
         s = own_source(m, cpu, offset, size)
         if s != NOBODY:
             return Outcome.DONE, i8(source(m, s).tail)
+    if r.kind == RegionKind.POST:
+        s = channel(m, cpu, offset, size)
+        if s != NOBODY:
+            return Outcome.DONE, 1 if devices.is_open(m, s) else 0
     return Outcome.ABSENT, 0
 
 
@@ -304,6 +318,15 @@ def store_region(m, p, cpu, k, real, size, value):
         if rung == devices.Rung.CONSUMED:
             return Outcome.DONE
         pc.watch_old = 1 if rung == devices.Rung.WRONG else 0
+        return Outcome.DOORBELL
+    if r.kind == RegionKind.POST:
+        s = channel(m, cpu, offset, size)
+        if s == NOBODY:
+            return Outcome.ABSENT
+        if devices.post_to_channel(m, s, value, pc.now):
+            return Outcome.DONE
+        pc.watch_at = s
+        pc.watch_old = 1
         return Outcome.DOORBELL
     if r.kind == RegionKind.BOARD:
         pc.watch_at = offset

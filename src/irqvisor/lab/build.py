@@ -46,7 +46,7 @@ def config(scenario: Scenario, design: str, *, cpu: str | None = None, isa: str 
     costs = costs_of(profile)
     in_cycles = Cycles(profile.clock_hz)
     slice_cycles = in_cycles(scenario.scheduler.slice_us * 1e3)
-    labels = Labels(design=design, cpu=model, sources=[s.name for s in scenario.sources])
+    labels = Labels(design=design, cpu=model, sources=[ring.name for ring in scenario.rings])
     domains = _kernels(scenario, labels) if number == Design.NATIVE else _domains(scenario, design, labels)
     return paravirt.Config(
         design=number,
@@ -57,6 +57,7 @@ def config(scenario: Scenario, design: str, *, cpu: str | None = None, isa: str 
         pcpus=scenario.pcpus,
         domains=domains,
         sources=_sources(scenario, number, in_cycles, costs),
+        channels=_channels(scenario),
         slice=slice_cycles,
         hdec_period=in_cycles(scenario.scheduler.hdec_period_us * 1e3),
         boost=scenario.scheduler.boost,
@@ -202,6 +203,35 @@ def _sources(
             )
         )
     return tuple(made)
+
+
+def _channels(scenario: Scenario) -> tuple[paravirt.ChannelConfig, ...]:
+    domains = [d.name for d in scenario.domains]
+    numbers = {ring.name: s for s, ring in enumerate(scenario.rings)}
+    made_after = {c.name: set(c.after) for c in scenario.channels}
+    return tuple(
+        paravirt.ChannelConfig(
+            name=c.name,
+            producer=domains.index(c.producer),
+            consumer=domains.index(c.consumer),
+            vcpu=c.vcpu,
+            slots=c.slots,
+            after=tuple(numbers[name] for name in c.after),
+            closes=c.name in _origins(c.name, made_after),
+        )
+        for c in scenario.channels
+    )
+
+
+def _origins(name: str, made_after: dict[str, set[str]]) -> set[str]:
+    """All that an item of a channel goes back to; the channel itself, if it is part of a circle."""
+    found: set[str] = set()
+    ahead = set(made_after[name])
+    while ahead:
+        origin = ahead.pop()
+        found.add(origin)
+        ahead |= made_after.get(origin, set()) - found
+    return found
 
 
 def _seed(seed: int, s: int) -> int:

@@ -58,6 +58,8 @@ def skipped(scenario: Scenario, design: str, cpu: str | None = None) -> str | No
         return f"needs {build.needed(design)}: {BY_NAME[design].needs}"
     if BY_NAME[design].one_vcpu and any(d.vcpus > 1 for d in scenario.domains):
         return BY_NAME[design].one_vcpu
+    if BY_NAME[design].no_channels and any(c.producer != c.consumer for c in scenario.channels):
+        return BY_NAME[design].no_channels
     if design == "native":
         if any(d.image for d in scenario.domains):
             return "native runs one kernel per pCPU; a domain's own image has no place there"

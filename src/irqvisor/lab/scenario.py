@@ -56,11 +56,14 @@ MAX_PIRQ = 511
 MAX_VCPUS = 32
 """vCPUs of a domain: as many as its shared page has room for."""
 
+MAX_CHANNELS = 16
+"""Channels that the bundled kernel posts to."""
+
 STACK_BYTES = 2048
 """RAM that each vCPU of the bundled kernel takes beyond the first."""
 
-KERNEL_KIB = 48
-"""RAM that the bundled kernel with its stack (40 KiB at most), its device tree and the shared page take."""
+KERNEL_KIB = 52
+"""RAM that the bundled kernel with its stack (44 KiB at most), its device tree and the shared page take."""
 
 WORK_BYTES = 512
 """RAM that its work counters take."""
@@ -247,10 +250,16 @@ class Domain(Model):
     ) = Field(default=None, description="what the bundled kernel is to do wrong")
 
 
-class Source(Model):
-    """A simulated device: posts items into a ring in its owner's memory and drives a line."""
+class _Ring(Model):
+    """What sources and channels have in common."""
 
     name: Name = Field(description="a name of its own")
+    slots: int = Field(default=64, ge=2, le=4096, description="items the ring holds, a power of two")
+
+
+class Source(_Ring):
+    """A simulated device: posts items into a ring in its owner's memory and drives a line."""
+
     owner: str = Field(description="name of the domain whose memory holds the ring")
     arrival: Arrival = Field(description="when items come")
     trigger: Literal["edge", "level"] = Field(
@@ -261,9 +270,19 @@ class Source(Model):
         default_factory=_unset, ge=1, le=MAX_PIRQ, description="interrupt number; default: the next free one"
     )
     vcpu: int = Field(default=0, ge=0, lt=MAX_VCPUS, description="which of its owner's vCPUs is told")
-    slots: int = Field(default=64, ge=2, le=4096, description="items the ring holds, a power of two")
     route: int = Field(
         default_factory=_unset, ge=0, le=15, description="pCPU that gets its interrupts; default: its owner's"
+    )
+
+
+class Channel(_Ring):
+    """A ring that one guest, or one vCPU, fills for another and notifies it of: an item for each item of others."""
+
+    producer: str = Field(description="name of the domain that posts")
+    consumer: str = Field(description="name of the domain that is notified: another one, or the same on another vCPU")
+    vcpu: int = Field(default=0, ge=0, lt=MAX_VCPUS, description="which of the consumer's vCPUs is notified")
+    after: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = Field(
+        description="sources and channels of the producer: for each item of theirs that it has consumed it posts one"
     )
 
 
@@ -290,7 +309,7 @@ class Sweep(Model):
     """The same scenario once per value of one key."""
 
     key: str = Field(min_length=1, description="what changes, as --set writes it")
-    values: Annotated[tuple[float | str, ...], Field(strict=False, min_length=1)] = Field(
+    values: Annotated[tuple[int | float | str, ...], Field(strict=False, min_length=1)] = Field(
         description="its values, in order"
     )
 
@@ -329,6 +348,14 @@ class Scenario(Model):
     sources: Annotated[tuple[Source, ...], Field(strict=False, max_length=256)] = Field(
         default=(), description="the devices"
     )
+    channels: Annotated[tuple[Channel, ...], Field(strict=False, max_length=1024)] = Field(
+        default=(), description="what guests and vCPUs notify each other of"
+    )
+
+    @property
+    def rings(self) -> tuple[_Ring, ...]:
+        """Sources and channels, in the order of a machine's table of sources."""
+        return (*self.sources, *self.channels)
 
     @property
     def duration_ns(self) -> int:
@@ -441,6 +468,8 @@ def _contradictions(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
             found = f"all memory ends at {end:,} KiB"
             yield f"domains[{i}].ram_kib", found, f"{MAX_RAM_KIB:,} KiB or less", ""
 
+    yield from _wrong_channels(scenario)
+
     owners: dict[int, int] = {}
     for i, source in enumerate(scenario.sources):
         place = f"sources[{i}]"
@@ -482,6 +511,40 @@ def _wrong_options(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
                 yield place, f'found "{value}"', "", did_you_mean(value, known[key].values)
 
 
+def _wrong_channels(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
+    """What is wrong with channels."""
+    domains = {domain.name: domain for domain in scenario.domains}
+    consumed = {source.name: (source.owner, source.vcpu) for source in scenario.sources}
+    known = consumed | {channel.name: (channel.consumer, channel.vcpu) for channel in scenario.channels}
+    posts: dict[str, int] = {}
+    for i, channel in enumerate(scenario.channels):
+        place = f"channels[{i}]"
+        if channel.name in consumed or channel.name in [c.name for c in scenario.channels[:i]]:
+            yield f"{place}.name", f'"{channel.name}" is already another one\'s', "a name of its own", ""
+        for key in ("producer", "consumer"):
+            if getattr(channel, key) not in domains:
+                hint = did_you_mean(getattr(channel, key), list(domains), list_as="Domains")
+                yield f"{place}.{key}", f'no domain "{getattr(channel, key)}"', "", hint
+        if channel.consumer in domains and channel.vcpu >= domains[channel.consumer].vcpus:
+            vcpus = domains[channel.consumer].vcpus
+            yield f"{place}.vcpu", f"{channel.consumer} has no vCPU {channel.vcpu}", f"0..{vcpus - 1}", ""
+        if channel.slots & (channel.slots - 1):
+            yield f"{place}.slots", f"found {channel.slots}", "a power of two", f"use {1 << channel.slots.bit_length()}"
+        posts[channel.producer] = posts.get(channel.producer, 0) + 1
+        if posts[channel.producer] == MAX_CHANNELS + 1:
+            yield f"{place}.producer", f"{channel.producer} posts to more channels", f"at most {MAX_CHANNELS}", ""
+        for name in channel.after:
+            if name not in known:
+                yield f"{place}.after", f'no source or channel "{name}"', "", did_you_mean(name, list(known))
+            elif known[name][0] != channel.producer:
+                yield f"{place}.after", f"{name} is consumed by {known[name][0]}", f"one of {channel.producer}", ""
+        where = {known[name] for name in channel.after if name in known}
+        if len({vcpu for _, vcpu in where}) > 1:
+            yield f"{place}.after", "consumed on several vCPUs", "all on one: a ring has one producer", ""
+        if (channel.consumer, channel.vcpu) in where:
+            yield f"{place}.consumer", "the vCPU that posts", "another domain, or another vCPU", ""
+
+
 def _no_such_pcpu(pcpu: int, pcpus: int) -> tuple[str, str, str]:
     last = "0: there is one pCPU" if pcpus == 1 else f"0..{pcpus - 1}: pcpus is {pcpus}"
     return f"no pCPU {pcpu}", last, ""
@@ -489,8 +552,10 @@ def _no_such_pcpu(pcpu: int, pcpus: int) -> tuple[str, str, str]:
 
 def ram_needed_kib(scenario: Scenario, domain: Domain) -> int:
     """Least memory in which the bundled kernel runs with the rings of the domain's sources."""
-    owned = [source for source in scenario.sources if source.owner == domain.name]
-    rings = sum(-(-(16 + 8 * source.slots) // 64) * 64 for source in owned)
+    owned: list[_Ring] = [source for source in scenario.sources if source.owner == domain.name]
+    owned += [c for c in scenario.channels if c.consumer == domain.name]
+    rings = sum(-(-(16 + 8 * part.slots) // 64) * 64 for part in owned)
+    owned += [c for c in scenario.channels if c.producer == domain.name]
     stacks = STACK_BYTES * (domain.vcpus - 1)
     return KERNEL_KIB + -(-(WORK_BYTES + rings + stacks + TREE_BYTES_PER_SOURCE * len(owned)) // 4096) * 4
 
@@ -671,7 +736,7 @@ def _expand(scenario: Scenario, where: str) -> list[tuple[str, Scenario]]:
 
 def _changed(scenario: Scenario, pairs: Sequence[tuple[str, Any]], where: str) -> Scenario:
     data: dict[str, Any] = scenario.model_dump(exclude_unset=True)
-    for key in ("domains", "sources"):
+    for key in ("domains", "sources", "channels"):
         data[key] = [dict(part) for part in data.get(key, ())]
     for key, value in pairs:
         place = f"{where}: {key}"
@@ -953,6 +1018,7 @@ def expected_seconds(scenario: Scenario, profile: Profile) -> float:
 _PARTS: dict[tuple[type[Model], str], type[Model]] = {
     (Scenario, "domains"): Domain,
     (Scenario, "sources"): Source,
+    (Scenario, "channels"): Channel,
     (Scenario, "scheduler"): Scheduler,
     (Scenario, "recording"): RecordingUse,
     (Scenario, "sweep"): Sweep,

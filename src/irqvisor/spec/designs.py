@@ -42,6 +42,7 @@ class DesignInfo(NamedTuple):
     needs: str = ""  # why it runs on no other
     options: tuple[Option, ...] = ()
     one_vcpu: str = "its bundled kernel has one vCPU"  # why its guests have no more; empty: they may
+    no_channels: str = "its bundled kernel notifies nobody"  # why no domain notifies another; empty: they may
 
     @property
     def available(self) -> bool:
@@ -73,14 +74,22 @@ DESIGNS = (
         "native",
         "no hypervisor: the kernel takes the interrupt and asks the controller",
         Design.NATIVE,
+        no_channels="native has a kernel per pCPU and nothing between them that could notify",
         one_vcpu="native runs one kernel per pCPU, each in its own memory; a second vCPU has no place there",
     ),
-    DesignInfo("rhype", "hardware interrupts the current domain; an hcall names the vector", Design.RHYPE),
+    DesignInfo(
+        "rhype",
+        "hardware interrupts the current domain; an hcall names the vector",
+        Design.RHYPE,
+        one_vcpu="",
+        no_channels="PAPR's H_IPI names vCPUs of the caller's own partition: no domain can notify another",
+    ),
     DesignInfo(
         "xen-ppc",
         "the hypervisor takes it and simulates 0x500; the kernel reads event channels",
         Design.XEN_PPC,
         one_vcpu="",
+        no_channels="",
     ),
     DesignInfo(
         "xen-x86",

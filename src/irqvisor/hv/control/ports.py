@@ -155,7 +155,7 @@ def close(plane: Plane, domain: int, number: int) -> None:
     if plane.domain_of(domain).release == Release.MODERN:
         clear_pending(plane, domain, number)
     here.state, here.notify, here.attached = int(PortState.FREE), plane.domain_of(domain).vcpu, 0
-    here.peer = here.remote_domain = here.remote_port = 0
+    here.peer = here.remote_domain = here.remote_port = here.source = 0
 
 
 def is_open(record: Any) -> bool:

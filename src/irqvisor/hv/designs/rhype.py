@@ -21,7 +21,7 @@ mediated request, and is given one here (`vpic.ask`).
 from irqvisor import trace
 from irqvisor._jit import hot, jit
 from irqvisor.hv import accounting, hcall, inject, scheduler, vpic
-from irqvisor.hv.state import Where, pirq, vcpu
+from irqvisor.hv.state import Where, domain, pirq, vcpu
 from irqvisor.hw import openpic
 from irqvisor.hw.exceptions import Model
 from irqvisor.hw.state import NOBODY, context, header, pcpu, source
@@ -81,28 +81,42 @@ def on_hcall(m, p, v, cpu):
 
 @jit
 def on_server_call(m, p, v, cpu, number):
-    """Calls that name a server, that is a vCPU of the caller's partition; one so far, number 0."""
+    """Calls that name a server, that is a vCPU of the caller's partition, by its number there."""
     server = cpu.gpr[4]
     everybody = number == papr.H_CONFER and server == -1
-    cpu.gpr[3] = papr.H_SUCCESS
-    w = vcpu(m, v)
     accounting.path(m, p, paths.SERVER)
-    if server != 0 and not everybody:
+    e = domain(m, vcpu(m, v).domain)
+    if (server < 0 or server >= e.vcpus) and not everybody:
         cpu.gpr[3] = papr.H_PARAMETER
-    elif number == papr.H_IPI:
-        w.mfrr = cpu.gpr[5] & 0xFF
+        return hcall.Answer.DONE
+    cpu.gpr[3] = papr.H_SUCCESS
+    target = e.vcpu + server
+    if number == papr.H_IPI:
+        vpic.send_ipi(m, p, target, cpu.gpr[5] & 0xFF)
     elif number == papr.H_PROD:
-        w.prodded = 1
+        prod(m, p, target)
     elif number == papr.H_CONFER:
         accounting.path(m, p, paths.RESCHEDULE)
         pcpu(m, p).resched = 1
+        if not everybody and vcpu(m, target).running == 0 and vcpu(m, target).pcpu == p:
+            vcpu(m, target).priority = 1  # its turn, if it can run
     else:
-        accounting.path(m, p, vpic.searching(m, v))
-        entry = vpic.best(m, v)
-        shown = entry if vpic.priority_of(m, v, entry) < w.cppr else vpic.NONE
+        accounting.path(m, p, vpic.searching(m, target))
+        w = vcpu(m, target)
+        entry = vpic.best(m, target)
+        shown = entry if vpic.priority_of(m, target, entry) < w.cppr else vpic.NONE
         cpu.gpr[4] = (w.cppr << papr.XIRR_CPPR_SHIFT) | vpic.xisr(shown)
         cpu.gpr[5] = w.mfrr
     return hcall.Answer.DONE
+
+
+@jit
+def prod(m, p, target):
+    """H_PROD: end a vCPU's H_CEDE, or make its next one return at once."""
+    if vcpu(m, target).blocked != 0:
+        scheduler.wake(m, p, target)
+    else:
+        vcpu(m, target).prodded = 1
 
 
 @jit
