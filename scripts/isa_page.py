@@ -210,6 +210,7 @@ WHO_MAY = {
     spr.HYPER: "hypervisor",
     spr.READ_USER: "everybody reads, hypervisor writes",
     spr.READ_SUPER: "privileged reads, hypervisor writes",
+    spr.SHOWN: "everybody reads, privileged writes",
 }
 
 HEAD = """# Instructions, registers, interrupts

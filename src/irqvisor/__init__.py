@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from irqvisor.errors import IrqvisorError
     from irqvisor.hw.state import Phase, Stop
+    from irqvisor.lab.boot import boot
     from irqvisor.lab.compare import Comparison, compare
     from irqvisor.lab.scenario import Scenario
     from irqvisor.machine import Machine
 
-__all__ = ["Comparison", "IrqvisorError", "Machine", "Phase", "Scenario", "Stop", "compare"]
+__all__ = ["Comparison", "IrqvisorError", "Machine", "Phase", "Scenario", "Stop", "boot", "compare"]
 
 _HOMES = {
     "Comparison": "irqvisor.lab.compare",
@@ -22,6 +23,7 @@ _HOMES = {
     "Phase": "irqvisor.hw.state",
     "Scenario": "irqvisor.lab.scenario",
     "Stop": "irqvisor.hw.state",
+    "boot": "irqvisor.lab.boot",
     "compare": "irqvisor.lab.compare",
 }
 

@@ -122,6 +122,15 @@ def out(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def put(text: bytes) -> None:
+    """What a guest prints: to stdout at once, as it is."""
+    try:
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def out_json(data: dict[str, Any]) -> None:
     """Data as JSON; numbers of NumPy are none of the reader's business."""
     out(json.dumps(data, indent=2, default=_plain))
@@ -572,6 +581,65 @@ def validate(
     else:
         show(table.report(found), view.sentences(["", table.summary(found)]))
     return Status.HELD if found.held else Status.VIOLATED
+
+
+# ------------------------------------------------------------------------------------------------------------- booting
+@app.command()
+def boot(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An ELF file or a raw image.")],
+    board: Annotated[str, typer.Option(metavar="NAME", help="The board: pseries.")] = "pseries",
+    cpus: Annotated[int, typer.Option(metavar="N", help="Processors.")] = 1,
+    threads: Annotated[int, typer.Option(metavar="N", help="Processors of one core.")] = 1,
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory.")] = "256M",
+    append: Annotated[str, typer.Option(metavar="TEXT", help="The guest's command line.")] = "",
+    initrd: Annotated[Path | None, typer.Option(metavar="FILE", help="A file that the guest finds in memory.")] = None,
+    timebase: Annotated[str, typer.Option(metavar="HZ", help="Ticks of the time base a second.")] = "512M",
+    clock: Annotated[str, typer.Option(metavar="HZ", help="Instructions a second; 0: one a tick.")] = "0",
+    rtc: Annotated[
+        str, typer.Option(metavar="DATE", help="Where the real-time clock starts: a date, or seconds since 1970.")
+    ] = "2006-03-10",
+    rtas_entry: Annotated[bool, typer.Option("--rtas-entry", help="Give the guest code for RTAS calls.")] = False,
+    quirk: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Do as another implementation: xirr-opens.")
+    ] = None,
+    max_instructions: Annotated[int | None, typer.Option(metavar="N", min=0, help="Stop after so many.")] = None,
+    timeout_virtual: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Stop after so much virtual time: 10s.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """A guest from elsewhere on a board of its own: its console on stdout, stdin is typed there."""
+    from irqvisor.lab import boot as lab
+    from irqvisor.lab import units
+
+    limit = None if timeout_virtual is None else units.time_ns("--timeout-virtual", timeout_virtual)
+    machine = lab.boot(
+        image,
+        board=board,
+        cpus=cpus,
+        threads=threads,
+        memory=memory,
+        append=append,
+        timebase=timebase,
+        clock=clock,
+        rtc=rtc,
+        initrd=initrd or b"",
+        rtas_entry=rtas_entry,
+        quirks=tuple(quirk or ()),
+    )
+    compile_first(quiet=as_json)
+    if not as_json:
+        machine.on_console = lambda _, text: put(text)
+    ending = lab.run(
+        machine, instructions=max_instructions, virtual_ns=limit, more_input=None if as_json else lab.standard_input()
+    )
+    if as_json:
+        out_json({"header": head(), "boot": lab.to_dict(machine, str(image), ending)})
+    if not ending.finished:
+        at = machine.cpu[0]
+        say(f"{image}: stopped by a {ending.stop} after {ending.instructions:,} instructions, pc {at.pc:#x}")
+        return Status.FAILED
+    return Status.VIOLATED if ending.reported_failure else Status.HELD
 
 
 # -------------------------------------------------------------------------------------------------------- what there is

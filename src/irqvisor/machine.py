@@ -15,7 +15,7 @@ import numpy as np
 from irqvisor import ram, tables
 from irqvisor.errors import InvariantError, UsageError
 from irqvisor.guest.image import Symbol, name_at
-from irqvisor.hv import control, loop
+from irqvisor.hv import control, loop, xics
 from irqvisor.hw import panel
 from irqvisor.hw.state import (
     CLEAN,
@@ -32,6 +32,8 @@ from irqvisor.hw.state import (
 )
 from irqvisor.hw.undefined import XER_KEPT_LOW
 from irqvisor.spec import power_isa
+from irqvisor.spec.designs import Design
+from irqvisor.spec.papr import XISR_CONSOLE
 from irqvisor.tables import Table
 
 NO_QUOTA = 1 << 60
@@ -81,7 +83,9 @@ class Machine:
         self.interrupt: int | None = None
         self.consoles: list[bytearray] = [bytearray() for _ in labels.domains]
         self.typed: list[bytearray] = [bytearray() for _ in labels.domains]
+        self._awaited, self._printed = b"", bytearray()
         self.on_log: Callable[[np.ndarray[Any, Any]], None] | None = None
+        self.on_console: Callable[[int, bytes], None] | None = None
         self._bind()
         if self.base is not None:
             self._pages[:] |= CLEAN
@@ -186,10 +190,11 @@ class Machine:
         *,
         cycles: int | None = None,
         instructions: int | None = None,
-        until: Phase | None = None,
+        until: Phase | str | None = None,
         stop_at_interrupts: bool | None = None,
     ) -> int:
-        """Run for a number of cycles or guest instructions, or until a phase is reached; else to the end.
+        """Run for a number of cycles or guest instructions, or until a phase is reached or a text was printed since the
+        call; else to the end.
 
         With several pCPUs a run of cycles ends with the first round that reaches them. A machine with one pCPU can stop
         when its context has taken an interrupt, before the handler's first instruction: a bare machine does so unless
@@ -215,9 +220,11 @@ class Machine:
             )
         self.views[Table.REQUEST][0].interrupts = int(stop)
 
-    def _run_limited(self, cycles: int | None, instructions: int | None, until: Phase | None) -> int:
+    def _run_limited(self, cycles: int | None, instructions: int | None, until: Phase | str | None) -> int:
         limit = self.now + cycles if cycles is not None else NEVER
         quota = instructions if instructions is not None else NO_QUOTA
+        if isinstance(until, str):
+            return self._run_to_text(until.encode(), limit, quota)
         if until is not None:
             return self._run_to_phase(until, limit, quota)
         return self._run(limit, quota)
@@ -225,6 +232,17 @@ class Machine:
     def step(self, count: int = 1) -> int:
         """Complete `count` guest instructions."""
         return self.run(instructions=count)
+
+    def _run_to_text(self, text: bytes, limit: int, quota: int) -> int:
+        if self.header.design != Design.PARTITION:
+            raise UsageError(f"run(until={text.decode()!r})", "a text", "a Phase: only what boot made waits for texts")
+        request = self.views[Table.REQUEST][0]
+        self._awaited, request.prompt = text, 1
+        self._printed.clear()
+        try:
+            return self._run(limit, quota)
+        finally:
+            self._awaited, request.prompt = b"", 0
 
     def _run_to_phase(self, until: Phase, limit: int, quota: int) -> int:
         done = 0
@@ -256,12 +274,17 @@ class Machine:
         """
         request = self.views[Table.REQUEST][0]
         reason = Stop(int(request.reason))
+        if request.printed:
+            self._take_printed()
         if reason == Stop.CODE:
             self._make_code_room()
         elif reason == Stop.HCALL:
             self._serve(int(request.pcpu))
+            return bool(request.reason != Stop.EXIT)
         elif reason == Stop.CONSOLE:
-            self.consoles[int(request.domain)].append(int(request.value))
+            if self.header.design == Design.PARTITION:
+                return not self._awaited or self._awaited not in self._printed
+            self.write_console(int(request.domain), bytes([int(request.value)]))
         elif reason == Stop.LOG:
             self.spill_log()
         elif reason == Stop.PANIC:
@@ -275,10 +298,21 @@ class Machine:
         control.serve(control.Plane(self, int(self.views[Table.VCPU][v].domain), v, p))
         loop.resume(self.arrays, p)
 
+    def _take_printed(self) -> None:
+        """What a partition printed since the last look."""
+        request = self.views[Table.REQUEST][0]
+        text = self.views[Table.PRINTED].byte[: int(request.printed)].tobytes()
+        request.printed = 0
+        self.write_console(0, text)
+
     # What the control plane asks for (hv/control/plane.py Host)
 
     def write_console(self, domain: int, text: bytes) -> None:
         self.consoles[domain].extend(text)
+        if self._awaited:
+            self._printed.extend(text)
+        if self.on_console is not None:
+            self.on_console(domain, text)
 
     def read_console(self, domain: int, count: int) -> bytes:
         text = bytes(self.typed[domain][:count])
@@ -322,7 +356,11 @@ class Machine:
         self._bind()
 
     def raise_irq(self, irq: int, level: int = 1) -> None:
-        """Raise an input of the interrupt controller; if a source is wired to it, an item arrives there."""
+        """Raise an input of the interrupt controller; if a source is wired to it, an item arrives there. On a pseries
+        board `irq` is the number that the partition knows a source by."""
+        if self.header.design == Design.PARTITION:
+            self._raise_source(irq, level)
+            return
         pirqs = self.views[Table.PIRQ]
         if not 0 <= irq < len(pirqs):
             raise UsageError(f"raise_irq({irq})", "no such input", f"0 to {len(pirqs) - 1}")
@@ -331,6 +369,20 @@ class Machine:
             loop.raise_line(self.arrays, irq, level)
         else:
             loop.post_item(self.arrays, s, self.now)
+
+    def _raise_source(self, number: int, level: int) -> None:
+        known = self.views[Table.ICS].number.tolist()
+        if number not in known:
+            raise UsageError(
+                f"raise_irq({number:#x})", "no such source", f"one of: {', '.join(f'{n:#x}' for n in known)}"
+            )
+        xics.set_line(self.arrays, known.index(number), level)
+
+    def type_in(self, text: bytes, domain: int = 0) -> None:
+        """Bytes arrive at a domain's console, which its guest reads; on a pseries board the console interrupts."""
+        self.typed[domain].extend(text)
+        if self.header.design == Design.PARTITION and text:
+            self._raise_source(XISR_CONSOLE, 1)
 
     def own(self, at: int, size: int) -> None:
         """RAM is about to be written from outside, `size` bytes at an offset: its pages are this machine's own then."""
@@ -352,7 +404,8 @@ class Machine:
         twin.stop_reason, twin.interrupt = self.stop_reason, self.interrupt
         twin.consoles = [bytearray(text) for text in self.consoles]
         twin.typed = [bytearray(text) for text in self.typed]
-        twin.on_log = None
+        twin._awaited, twin._printed = b"", bytearray()
+        twin.on_log = twin.on_console = None
         twin._bind()
         return twin
 

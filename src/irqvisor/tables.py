@@ -52,15 +52,19 @@ class Table(IntEnum):
     VCPU = 15
     PORT = 16
     PIRQ = 17
-    REQUEST = 18
-    OBSERVED = 19
-    PCPU_COUNT = 20
-    CONTEXT_COUNT = 21
-    DOMAIN_COUNT = 22
-    JOURNEY = 23
-    POSTED = 24
-    LOG = 25
-    CODEMAP = 26
+    PARTITION = 18
+    SERVER = 19
+    ICS = 20
+    REQUEST = 21
+    PRINTED = 22
+    OBSERVED = 23
+    PCPU_COUNT = 24
+    CONTEXT_COUNT = 25
+    DOMAIN_COUNT = 26
+    JOURNEY = 27
+    POSTED = 28
+    LOG = 29
+    CODEMAP = 30
 
 
 FIRST_OBSERVATION = Table.REQUEST

@@ -342,6 +342,7 @@ def test_unavailable_units_are_told_apart() -> None:
     assert op_of(50 << 26) == "FP_UNAVAILABLE"  # lfd
     assert op_of(63 << 26) == "FP_UNAVAILABLE"
     assert op_of(4 << 26) == "VEC_UNAVAILABLE"
+    assert op_of(0x12345678) == "ILLEGAL"  # no vector instruction ends in 56
     assert op_of(60 << 26) == "VSX_UNAVAILABLE"
     assert op_of(60 << 26, ISA_201) == "ILLEGAL"
     mfvsrd = 31 << 26 | 51 << 1

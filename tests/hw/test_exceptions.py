@@ -597,6 +597,7 @@ def test_single_step_of_a_branch_saves_its_target():
     bench = Bench([asm.b(0x40)], msr=SF | MSR_SE)
     bench.run(1)
     assert_entered(bench, 0xD00, srr0=START + 0x40, srr1=SF | MSR_SE, msr=SF)
+    assert bench.cpu.spr[spr.SIAR] == START
 
 
 def test_branch_trace_interrupts_after_branches_only_taken_or_not():
@@ -612,6 +613,7 @@ def test_the_instruction_that_sets_single_step_is_not_traced_itself():
     assert bench.pc == START + 4
     bench.run(1)
     assert_entered(bench, 0xD00, srr0=START + 8, srr1=SF | MSR_SE, msr=SF)
+    assert bench.cpu.spr[spr.SIAR] == START + 4
 
 
 @pytest.mark.parametrize("word", [asm.RFID, asm.HRFID])

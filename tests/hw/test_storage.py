@@ -276,6 +276,16 @@ def test_string_indexed_moves_as_many_bytes_as_xer_says(count):
     assert bench.ram[bench.base + 0x3200 : bench.base + 0x3280].tobytes() == text[:count] + bytes(128 - count)
 
 
+@pytest.mark.parametrize(("word", "count"), [(asm.lswx(5, 0, 5), 1), (asm.lswx(4, 6, 5), 9), (asm.lswx(31, 0, 0), 5)])
+def test_lswx_that_would_load_a_register_of_its_address_is_illegal(word, count):
+    bench = bench_for(asm.mtspr(1, 3), word, r0=0x3000, r3=count, r5=0x3000, r6=0)
+    bench.run(2)
+    assert bench.pc in (0x700, 0xE40)
+    bench = bench_for(asm.mtspr(1, 3), asm.lswx(31, 0, 0), r0=0x3000, r3=4)
+    bench.run(2)
+    assert bench.pc == START + 8
+
+
 def test_a_string_of_no_bytes_touches_no_memory():
     bench = bench_for(asm.lswx(8, 0, 5), asm.stswx(8, 0, 5), r5=TOP, r8=7)
     bench.run(2)
@@ -337,6 +347,22 @@ def test_hypervisor_software_that_leaves_memory_gets_a_machine_check(word):
     bench.step()
     assert_entered(bench, 0x200, srr0=START, srr1=SF | HV | ME, msr=SF | HV)
     assert bench.cpu.dar == TOP
+
+
+@pytest.mark.parametrize("state", [SF | ME, SF | ME | MSR_PR])
+def test_a_partition_is_told_by_a_machine_check_where_it_says_so(state):
+    for word, cause in ((asm.lwz(4, 0, 5), 0x200000), (asm.BCTR, 0)):
+        bench = bench_for(word, r5=TOP, ctr=TOP, msr=state)
+        bench.pcpu.machine_checks = 2
+        bench.put(0x200, asm.NOP)
+        bench.run(1)
+        bench.look()
+        if cause:
+            assert_entered(bench, 0x200, srr0=START, srr1=state | cause, msr=SF | ME)
+            assert bench.cpu.dar == TOP
+        else:
+            bench.run(1)
+            assert_entered(bench, 0x204, srr0=TOP, srr1=state, msr=SF | ME)
 
 
 @pytest.mark.parametrize("state", [SF | ME, SF | HV | ME | MSR_PR])

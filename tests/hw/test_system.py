@@ -477,13 +477,15 @@ def test_stop_is_the_hypervisors_and_wait_is_everybodys():
 # ---- Special purpose registers: Move To/From System Register Instructions ----
 
 U, S, H, UR, SR = "user", "supervisor", "hypervisor", "user reads", "supervisor reads"
+US = "user reads, supervisor writes"
 SPRS = {
     # number: who may read and write; a reader's register is written by the hypervisor
     **dict.fromkeys((1, 3, 8, 9, 13, 256, 815, 896), U),
     **dict.fromkeys((17, 18, 19, 22, 26, 27, 28, 29, 61, 152, 153, 157, 159, 272, 273, 274, 275, 787, 795, 798), S),
     **dict.fromkeys((25, 180, 186, 187, 188, 190, 284, 285, 286, 304, 305, 306, 307, 310, 312, 313), H),
     **dict.fromkeys((314, 315, 318, 319, 336, 337, 338, 339, 349, 1008, 1009, 1013, 1015), H),
-    **dict.fromkeys((136, 259, 268, 269, 771, 779, 782), UR),
+    **dict.fromkeys((136, 259, 268, 269, 782), UR),
+    **dict.fromkeys((769, 771, 779), US),
     **dict.fromkeys((176, 287, 308, 309, 446, 848, 849, 1023), SR),
 }
 
@@ -491,9 +493,9 @@ SPRS = {
 def expected_cause(number, state, *, writing):
     """Section by section: problem state by the number's bit; then the class of the register."""
     kind = SPRS[number]
-    allowed = {U: USER, UR: USER, S: SUPERVISOR, SR: SUPERVISOR, H: HYPERVISOR}[kind]
-    if writing and kind in {UR, SR}:
-        allowed = HYPERVISOR
+    allowed = {U: USER, UR: USER, US: USER, S: SUPERVISOR, SR: SUPERVISOR, H: HYPERVISOR}[kind]
+    if writing and kind in {UR, SR, US}:
+        allowed = SUPERVISOR if kind == US else HYPERVISOR
     order = [USER, SUPERVISOR, HYPERVISOR]
     if order.index(state) >= order.index(allowed):
         return None
@@ -530,8 +532,8 @@ def test_a_level_has_the_registers_of_its_book(number, levels, isa):
     bench.cpu.spr[spr.FSCR] = -1
     bench.step()
     missing = CAUSE_PRIVILEGED if number & SPR_PRIVILEGED else CAUSE_ILLEGAL
-    kinds = ONLY_201 | ONLY_300 | SPRS | {128: U, 769: UR}
-    if isa not in levels or kinds[number] not in {U, UR}:
+    kinds = ONLY_201 | ONLY_300 | SPRS | {128: U}
+    if isa not in levels or kinds[number] not in {U, UR, US}:
         assert bench.pc == (0xE40 if missing == CAUSE_ILLEGAL and isa != ISA_201 else 0x700)
     else:
         assert bench.pc == START + 4
@@ -655,3 +657,10 @@ def test_every_operation_of_the_table_can_be_executed():
                 bench.run(1)
                 assert bench.outside() == outside, row.mnemonic
                 assert bench.cpu.gpr[32] == 0, row.mnemonic
+
+
+@pytest.mark.parametrize("number", [152, 159, 256, 787, 792, 801, 803, 898])
+def test_registers_of_a_word_keep_a_word(number):
+    bench = Bench([asm.mtspr(number, 3), asm.mfspr(4, number)], r3=-1, isa=ISA_207, msr=SUPERVISOR)
+    bench.run(2)
+    assert bench.r(4) == 0xFFFFFFFF

@@ -46,6 +46,15 @@ def test_a_read_in_32_bit_mode_gives_all_64_bits():
     assert bench.r(3) == 0x1_2345_6789
 
 
+def test_no_processor_of_a_partition_reads_less_than_another_has_read():
+    bench = Bench([asm.mftb(3), asm.mftb(4)], msr=SF)
+    bench.pcpu.now, bench.pcpu.hypervisor = 1000, 1
+    bench.header.n_pcpu, bench.header.tb_read = 2, 5000
+    bench.run(2)
+    assert (bench.r(3), bench.r(4)) == (5000, 5000)
+    assert bench.header.tb_read == 5000
+
+
 @pytest.mark.parametrize("number", [TB, TBU])
 def test_the_numbers_that_read_the_time_base_do_not_write_it(number):
     bench = Bench([asm.mtspr(number, 4), asm.mfspr(3, TB)], r4=12345)

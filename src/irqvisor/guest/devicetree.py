@@ -11,14 +11,15 @@ from typing import Literal
 import fdt
 
 from irqvisor.errors import ImageError
+from irqvisor.guest.flattened import flatten
+from irqvisor.guest.flattened import node as _node
+from irqvisor.guest.flattened import text as _text
+from irqvisor.guest.flattened import u64s as _u64s
 
 BOARD_REGISTERS = 0xF0100000
 OPENPIC_BASE = 0xF8040000
 OPENPIC_BYTES = 0x40000
 SHARED_INFO_BYTES = 4096
-
-FDT_VERSION = 17
-FDT_COMPATIBLE_VERSION = 16
 
 FrontEnd = Literal["native", "rhype", "xen", "xive"]
 """How a guest asks which interrupt came: its own OpenPIC, PAPR hypercalls, event channels, or event queues."""
@@ -188,8 +189,7 @@ def build(tree: BoardTree) -> bytes:
     ]
     for node in nodes:
         root.append(node)
-    flat: bytes = blob.to_dtb(version=FDT_VERSION, last_comp_version=FDT_COMPATIBLE_VERSION, boot_cpuid_phys=0)
-    return _padded(flat)
+    return flatten(blob)
 
 
 def _cpus(tree: BoardTree) -> fdt.Node:
@@ -293,26 +293,3 @@ def _controllers(tree: BoardTree) -> list[fdt.Node]:
             _u64s("reg", OPENPIC_BASE, OPENPIC_BYTES),
         )
     ]
-
-
-def _node(name: str, *items: object) -> fdt.Node:
-    node = fdt.Node(name)
-    for item in items:
-        node.append(item)
-    return node
-
-
-def _text(name: str, text: str) -> fdt.PropBytes:
-    """A property of one string. Not PropStrings, which takes no empty ones."""
-    return fdt.PropBytes(name, data=text.encode() + b"\0")
-
-
-def _u64s(name: str, *values: int) -> fdt.PropWords:
-    """A property of 64-bit numbers, two cells each."""
-    return fdt.PropWords(name, *(cell for value in values for cell in (value >> 32, value & 0xFFFFFFFF)))
-
-
-def _padded(flat: bytes) -> bytes:
-    """The tree with its length, and the length in its header, rounded up to 8."""
-    length = -(-len(flat) // 8) * 8
-    return flat[:4] + length.to_bytes(4, "big") + flat[8:].ljust(length - 8, b"\0")

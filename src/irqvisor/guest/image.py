@@ -1,7 +1,7 @@
 """Guest images: the bytes to load, where, where to start, and what the addresses are called.
 
-An image is an ELF file for big-endian 64-bit PowerPC, linked where it is to lie, or raw bytes with an address. The
-bundled kernels are package data under ``guest/images``.
+An image is an ELF file for 64-bit PowerPC, linked where it is to lie, or raw bytes with an address. The bundled
+kernels are package data under ``guest/images``.
 """
 
 from bisect import bisect_right
@@ -23,6 +23,10 @@ BUNDLED = ("native", "rhype", "xen-ppc", "direct")
 
 IMAGES = Path(__file__).parent / "images"
 ELF_MAGIC = b"\x7fELF"
+FIRMWARE_MASK = 0x0FFFFFFF
+"""Of an address that an ELF file was linked for, firmware keeps the low 28 bits: kernels are linked high up."""
+MALFORMED = (ELFError, ValueError, KeyError, AttributeError, TypeError, OverflowError, UnicodeDecodeError)
+"""What reading a corrupt ELF file raises."""
 NAMED = ("STT_FUNC", "STT_OBJECT", "STT_NOTYPE")
 
 
@@ -137,6 +141,30 @@ class Image:
             ImageError: not an ELF file, truncated, for another machine, class or byte order, without anything to load,
                 or with an entry outside what it loads.
         """
+        image, little = cls._read_elf(data, name)
+        if little:
+            raise ImageError(name, "is little-endian", "big-endian", "build it for powerpc64, not powerpc64le")
+        image.check_entry()
+        return image
+
+    @classmethod
+    def from_firmware(cls, data: bytes, *, base: int, name: str = "image") -> Self:
+        """What firmware makes of a file: an ELF file of either byte order, each segment ``base`` above the low 28 bits
+        of its address, or raw bytes at ``base``; started at ``base``, wherever the file says that its entry is.
+
+        Raises:
+            ImageError: empty, or an ELF file that is not complete, or for another machine.
+        """
+        if not data.startswith(ELF_MAGIC):
+            return cls.from_raw(data, name=name, address=base)
+        read, _ = cls._read_elf(data, name)
+        segments = tuple(replace(s, address=base + (s.address & FIRMWARE_MASK)) for s in read.segments)
+        symbols = tuple(sorted(replace(s, address=base + (s.address & FIRMWARE_MASK)) for s in read.symbols))
+        return cls(name, tuple(sorted(segments, key=lambda segment: segment.address)), base, symbols)
+
+    @classmethod
+    def _read_elf(cls, data: bytes, name: str) -> tuple[Self, bool]:
+        """The file, and whether it is little-endian."""
         if not data.startswith(ELF_MAGIC):
             raise ImageError(
                 name,
@@ -146,15 +174,13 @@ class Image:
             )
         try:
             elf = ELFFile(BytesIO(data))
-            _check_machine(elf, name)
+            little = _check_machine(elf, name)
             segments = _segments(elf, name)
             symbols = _reaching(_symbols(elf), segments)
             entry = int(elf["e_entry"])
-        except (ELFError, ValueError, KeyError, AttributeError, UnicodeDecodeError) as error:
+        except MALFORMED as error:
             raise ImageError(name, f"is not a well-formed ELF file ({error})", "a complete one") from None
-        image = cls(name, segments, entry, symbols)
-        image.check_entry()
-        return image
+        return cls(name, segments, entry, symbols), little
 
     @property
     def start(self) -> int:
@@ -225,14 +251,14 @@ class Image:
         return name_at(self.symbols, address) or f"{address:#06x}"
 
 
-def _check_machine(elf: ELFFile, name: str) -> None:
+def _check_machine(elf: ELFFile, name: str) -> bool:
+    """Whether it is little-endian."""
     bits, little, machine = elf.elfclass, elf.little_endian, elf["e_machine"]
     if bits != 64:
         raise ImageError(name, f"is a {bits}-bit ELF file", "a 64-bit one")
     if machine != "EM_PPC64":
         raise ImageError(name, f"is for machine {machine}", "EM_PPC64", "was it built with -target powerpc64?")
-    if little:
-        raise ImageError(name, "is little-endian", "big-endian", "build it for powerpc64, not powerpc64le")
+    return bool(little)
 
 
 def _segments(elf: ELFFile, name: str) -> tuple[Segment, ...]:

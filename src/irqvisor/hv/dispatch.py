@@ -1,7 +1,7 @@
 """Design number to functions: the only file that names the modules of all designs (numbers: spec/designs.py)."""
 
 from irqvisor._jit import hot, jit
-from irqvisor.hv import channel, hcall
+from irqvisor.hv import channel, hcall, partition
 from irqvisor.hv.designs import direct, native, rhype, xen_ppc
 from irqvisor.hv.state import Where
 from irqvisor.hw.state import Arrival, header, source
@@ -45,6 +45,8 @@ def on_hcall(m, p, v, cpu):
         return xen_ppc.on_hcall(m, p, v, cpu)
     if design == Design.DIRECT:
         return direct.on_hcall(m, p, v, cpu)
+    if design == Design.PARTITION:
+        return partition.on_hcall(m, p, v, cpu)
     return hcall.Answer.NOT_MINE
 
 

@@ -9,7 +9,7 @@ stopping and going on changes nothing.
 
 from irqvisor import trace
 from irqvisor._jit import entry, hot, jit
-from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, lines, notify, scheduler
+from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, lines, notify, partition, scheduler
 from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
 from irqvisor.hw import devices, doorbell, memory, openpic, timeline, wiring
 from irqvisor.hw.interpret import interpret
@@ -179,6 +179,8 @@ def advance(m, p, quota):
     if pc.waiting != 0:
         if pc.external | pc.doorbell != 0 or decrementer_due(m, context(m, pc.context), pc.now) <= pc.now:
             pc.waiting = 0
+            if header(m).design == Design.PARTITION:
+                partition.count_dispatch(m, pc.context)
         else:
             sleep(m, p)
             return 0
@@ -208,8 +210,11 @@ def happen(m, kind, arg, cycle):
         devices.arrive(m, arg, cycle)
     elif kind == EventKind.KICK:
         pcpu(m, arg).kicked = 0
-        wiring.call_hypervisor(m, arg)
-        scheduler.kicked(m, arg)
+        if h.design == Design.PARTITION:
+            partition.kicked(m, arg)
+        else:
+            wiring.call_hypervisor(m, arg)
+            scheduler.kicked(m, arg)
     elif kind == EventKind.PIC_TIMER:
         openpic.timer_expired(m, arg, cycle)
     elif kind == EventKind.DOORBELL:

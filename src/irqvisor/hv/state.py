@@ -123,10 +123,66 @@ PIRQ = np.dtype(
     align=True,
 )
 
+PARTITION = np.dtype(
+    [
+        ("sources", "i8"),  # interrupt sources it has
+        ("quirks", "i8"),  # bits of Quirk
+        ("rtc", "i8"),  # nanoseconds since 1970 at cycle 0
+        ("nvram", "i8"),  # offset of its store in the RAM array
+        ("nvram_bytes", "i8"),
+        ("random", "i8"),  # state of H_RANDOM
+    ],
+    align=True,
+)
+"""The pseries board's one partition (docs/reference/pseries-board.md)."""
+
+SERVER = np.dtype(
+    [
+        ("cppr", "i8"),  # current processor priority, 0 most favoured
+        ("xisr", "i8"),  # source presented; 0: none
+        ("priority", "i8"),  # and its priority
+        ("mfrr", "i8"),  # IPI request priority; 0xFF: none
+        ("vpa", "i8"),  # RAM offset of its virtual processor area; NOBODY: none
+        ("dtl", "i8"),  # guest real address of its dispatch trace log; NOBODY
+        ("shadow", "i8"),  # guest real address of its SLB shadow; NOBODY
+    ],
+    align=True,
+)
+"""An interrupt server, PAPR's word for a hardware thread that interrupts are sent to; it has its vCPU's number."""
+
+ICS = np.dtype(
+    [
+        ("number", "i8"),  # 24 bits, as guests see it; ascending in the table
+        ("level", "i8"),  # 1: LSI, a level line; 0: MSI, a message
+        ("server", "i8"),
+        ("priority", "i8"),  # 0xFF: masked
+        ("saved", "i8"),  # priority that ibm,int-on brings back
+        ("asserted", "i8"),  # LSI: the line is up
+        ("sent", "i8"),  # LSI: offered and not yet ended
+        ("rejected", "i8"),  # MSI: offered and refused, to be offered again
+        ("masked_pending", "i8"),  # MSI: arrived while masked
+    ],
+    align=True,
+)
+"""A source of the partition's interrupt controller."""
+
+PRINTED = np.dtype([("byte", "u1")], align=True)
+"""What a partition printed and Python has not taken yet; not behaviour, as `REQUEST` is not."""
+
+partition = table(Table.PARTITION, PARTITION)
+printed = table(Table.PRINTED, PRINTED)
+server = table(Table.SERVER, SERVER)
+ics = table(Table.ICS, ICS)
 domain = table(Table.DOMAIN, DOMAIN)
 vcpu = table(Table.VCPU, VCPU)
 port = table(Table.PORT, PORT)
 pirq = table(Table.PIRQ, PIRQ)
+
+
+class Quirk(IntEnum):
+    """What another implementation of PAPR does differently, as bits; off unless asked for."""
+
+    XIRR_OPENS = 1  # H_XIRR with nothing pending makes the CPPR 0xFF (QEMU 7.2)
 
 
 class PortState(IntEnum):

@@ -269,7 +269,9 @@ def _floating() -> list[Row]:
     rows += [Row("fp", 31, xo, "none", ops.FP_UNAVAILABLE, ISA_207) for xo in (791, 855, 887, 919)]
     vec = (6, 7, 38, 39, 71, 103, 135, 167, 199, 231, 359, 487)
     rows += [Row("vec", 31, xo, "none", ops.VEC_UNAVAILABLE) for xo in vec]
-    rows += [Row("vec", 4, 0, "none", ops.VEC_UNAVAILABLE, free=63)]
+    vec = (*range(16), *range(32, 35), *range(36, 48), *range(59, 64))  # the last six bits; no others are vector's
+    rows += [Row("vec", 4, xo, "none", ops.VEC_UNAVAILABLE) for xo in vec]
+    rows += [Row("vec", 4, xo, "none", ops.VEC_UNAVAILABLE, ISA_201, ISA_207) for xo in (48, 49, 51)]
     vsx = (12, 76, 140, 268, 332, 396, 524, 588, 652, 716, 780, 844, 908, 972)
     rows += [Row("vsx", 31, xo, "none", ops.VSX_UNAVAILABLE, ISA_207) for xo in vsx]
     rows += [Row("vsx", 60, 0, "none", ops.VSX_UNAVAILABLE, ISA_207)]

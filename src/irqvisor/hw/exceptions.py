@@ -127,21 +127,25 @@ def program(m, p, cpu, cause):
 
 
 @jit
-def machine_check(m, p, cpu):
+def machine_check(m, p, cpu, cause):
     """Machine check: the handler runs with ME off; False if it is off already, which stops the processor."""
     if cpu.msr & MSR_ME == 0:
         request(m).reason = Stop.CHECKSTOP
         request(m).pcpu = p
         return False
-    enter_in(m, p, cpu, VEC_MACHINE_CHECK, 0, MSR_HV)
-    cpu.msr &= ~MSR_ME
+    if pcpu(m, p).machine_checks == 2:  # a partition's ME is its hypervisor's
+        enter(m, p, cpu, VEC_MACHINE_CHECK, cause)
+    else:
+        enter_in(m, p, cpu, VEC_MACHINE_CHECK, cause, MSR_HV)
+        cpu.msr &= ~MSR_ME
     return True
 
 
 @jit
 def checks_machine(pc, cpu):
-    """Whether an access to nothing is a machine check: in hypervisor state, which has no limit to storage."""
-    return pc.machine_checks != 0 and cpu.msr & (MSR_HV | MSR_PR) == MSR_HV
+    """Whether an access to nothing is a machine check: in hypervisor state, which has no limit to storage; or in any,
+    where a partition is told by one."""
+    return pc.machine_checks == 2 or (pc.machine_checks != 0 and is_hypervisor(cpu))
 
 
 @jit

@@ -38,6 +38,7 @@ from irqvisor.hw.ops import (
     B,
 )
 from irqvisor.hw.outcome import Outcome
+from irqvisor.hw.spr import SIAR
 from irqvisor.hw.state import (
     CLEAN,
     CODE_PAGE,
@@ -118,17 +119,19 @@ def fetch_fault(m, p, cpu):
         pcpu(m, p).untranslated += 1
         enter(m, p, cpu, VEC_INSTRUCTION_STORAGE, ISI_NO_TRANSLATION)
     elif checks_machine(pcpu(m, p), cpu):
-        return machine_check(m, p, cpu)
+        return machine_check(m, p, cpu, 0)
     else:
         enter(m, p, cpu, VEC_INSTRUCTION_STORAGE, ISI_PROTECTION)
     return True
 
 
 @jit
-def trace_completed(m, p, cpu, op):
-    """Trace interrupt after an instruction that completed with MSR[SE] or MSR[BE] on, before and after it."""
+def trace_completed(m, p, cpu, op, address):
+    """Trace interrupt after an instruction that completed with MSR[SE] or MSR[BE] on, before and after it. SIAR keeps
+    where it was."""
     is_branch = MEM_END <= op < BRANCH_END or NEAR_FIRST <= op < NEAR_END
     if cpu.msr & MSR_SE != 0 or (cpu.msr & MSR_BE != 0 and is_branch):
+        cpu.spr[SIAR] = address
         enter(m, p, cpu, VEC_TRACE, 0)
 
 
@@ -234,6 +237,7 @@ def interpret(m, p, quota):
         n = 0
         place = NOWHERE
         began = NOWHERE
+        address = cpu.nip
         while n < budget:
             if cpu.msr & MSR_SF == 0:
                 cpu.nip &= EA_32
@@ -262,7 +266,7 @@ def interpret(m, p, quota):
         done += n
         if n == budget:
             if tracing != 0:
-                trace_completed(m, p, cpu, i8(m.code[began].op))
+                trace_completed(m, p, cpu, i8(m.code[began].op), address)
         elif bias < FETCH_FAILED:
             if bias == FETCH_COLD:
                 request(m).reason = Stop.CODE
@@ -274,6 +278,7 @@ def interpret(m, p, quota):
             # One instruction that may touch anything
             d = m.code[place]
             op = i8(d.op)
+            address = cpu.nip
             outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
             if outcome == Outcome.AGAIN:
                 return Outcome.AGAIN
@@ -281,7 +286,7 @@ def interpret(m, p, quota):
             pc.icount += 1
             pc.now += cpi
             if tracing & cpu.msr != 0 and outcome != Outcome.HCALL and op != RFID and op != HRFID:
-                trace_completed(m, p, cpu, op)
+                trace_completed(m, p, cpu, op, address)
             if outcome != Outcome.DONE:
                 return outcome
         if pc.now >= header(m).horizon or done >= quota:

@@ -7,12 +7,13 @@ asked for a string answers with a storage interrupt.
 
 from irqvisor._jit import jit
 from irqvisor.hw import ops
+from irqvisor.hw.exceptions import program
 from irqvisor.hw.memory import EA_64, load8, load32
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NOBODY, RegionKind, region
 from irqvisor.hw.storage import absent_cause, alignment, data_fault, effective, locate, store_ram
 from irqvisor.spec.bits import add, i8
-from irqvisor.spec.power_isa import DSISR_STORE, MSR_LE, XER_LENGTH
+from irqvisor.spec.power_isa import CAUSE_ILLEGAL, DSISR_STORE, MSR_LE, XER_LENGTH
 
 CACHE_BLOCK = 128
 SMALL_BLOCK = 32
@@ -53,6 +54,12 @@ def multiple(m, p, cpu, op, t, address):
 
 
 @jit
+def is_loaded(t, count, register):
+    """Whether a string of `count` bytes that is loaded from register `t` on reaches a register of its address."""
+    return register < 32 and 4 * ((register - t) & 31) < count
+
+
+@jit
 def strings(m, p, cpu, op, t, d):
     """lswi, lswx, stswi, stswx: bytes packed left-justified into the low words of successive registers."""
     storing = op == ops.STSWI or op == ops.STSWX
@@ -67,6 +74,8 @@ def strings(m, p, cpu, op, t, d):
     if count == 0:
         cpu.nip += 4
         return Outcome.DONE
+    if op == ops.LSWX and (is_loaded(t, count, i8(d.a)) or is_loaded(t, count, i8(d.c))):
+        return program(m, p, cpu, CAUSE_ILLEGAL)
     a = ram_at(m, cpu, ea, count, storing)
     if a == NOBODY:
         return data_fault(m, p, cpu, ea, absent_cause(cpu) | (DSISR_STORE if storing else 0))

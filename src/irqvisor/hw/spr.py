@@ -13,6 +13,7 @@ from irqvisor.hw.state import CONTEXT, ISA_201, ISA_207, ISA_300, Model, pcpu
 from irqvisor.hw.timer import (
     decrementer,
     hypervisor_decrementer,
+    read_timebase,
     set_decrementer,
     set_hypervisor_decrementer,
     set_timebase,
@@ -76,6 +77,7 @@ from irqvisor.spec.power_isa import (
     SPR_PSSCR,
     SPR_PURR,
     SPR_PVR,
+    SPR_SIAR,
     SPR_SPRG0,
     SPR_SPRG3_USER,
     SPR_SPURR,
@@ -94,8 +96,9 @@ from irqvisor.spec.power_isa import (
     SPR_XER,
 )
 
-USER, SUPER, HYPER, READ_USER, READ_SUPER = 1, 2, 3, 4, 5
-"""Access classes; READ_* may be read there, and written by the hypervisor only."""
+USER, SUPER, HYPER, READ_USER, READ_SUPER, SHOWN = 1, 2, 3, 4, 5, 6
+"""Access classes; READ_* may be read there, and written by the hypervisor only; SHOWN is SUPER, and may be read in
+problem state, which may not write because MMCR0[PMCC] never lets it."""
 
 NOT_STORED = 255
 
@@ -112,9 +115,9 @@ REGISTERS = (
     ((280, 311, 1012, 1014), HYPER, ISA_201, ISA_201),
     ((180, 186, 187, 188, 190, 306, 307, 312, 313, 318, 319, 336, 337, 338, 339, 349), HYPER, ISA_207, ISA_300),
     ((464, 855), HYPER, ISA_300, ISA_300),
-    ((136, 259, 268, 269, 770, 771, 772, 773, 774, 775, 776, 779, 780, 781, 782), READ_USER, ISA_201, ISA_300),
-    ((777, 778), READ_USER, ISA_201, ISA_201),
-    ((769,), READ_USER, ISA_207, ISA_300),
+    ((136, 259, 268, 269, 780, 781, 782), READ_USER, ISA_201, ISA_300),
+    ((770, 771, 772, 773, 774, 775, 776, 777, 778, 779), READ_USER, ISA_201, ISA_201),
+    ((769, 770, 771, 772, 773, 774, 775, 776, 779), SHOWN, ISA_207, ISA_300),
     ((287, 1023), READ_SUPER, ISA_201, ISA_300),
     ((176, 308, 309, 446, 848, 849), READ_SUPER, ISA_207, ISA_300),
 )
@@ -155,12 +158,17 @@ def _storage_table():
 
 
 STORAGE = _storage_table()
+WORDS = (152, 159, 256, *range(787, 795), 801, 803, 898)
+"""Stored registers of 32 bits: CTRL, PSPB, VRSAVE, PMC1 to 8, BESCRSU, BESCRRU, PPR32."""
+KEPT = np.array([0xFFFFFFFF if number in WORDS else -1 for number in range(1024)], np.int64)
+"""The bits that a register keeps."""
 FSCR = int(STORAGE[SPR_FSCR])
 HEIR = int(STORAGE[SPR_HEIR])
 BESCR = int(STORAGE[SPR_BESCR])
 EBBRR = int(STORAGE[SPR_EBBRR])
 HFSCR = int(STORAGE[SPR_HFSCR])
 PSSCR = int(STORAGE[SPR_PSSCR])
+SIAR = int(STORAGE[SPR_SIAR])
 """Places in ``context.spr`` of registers that instructions and interrupts use."""
 
 
@@ -238,7 +246,7 @@ def spr_access(m, p, cpu, number, writing):
     if user:
         if number & SPR_PRIVILEGED != 0:
             return CAUSE_PRIVILEGED
-        if kind == USER or (kind == READ_USER and writing == 0):
+        if kind == USER or ((kind == READ_USER or kind == SHOWN) and writing == 0):
             return refusal(cpu, number)
         return CAUSE_ILLEGAL
     if kind == 0:
@@ -246,7 +254,7 @@ def spr_access(m, p, cpu, number, writing):
             return CAUSE_ILLEGAL
         return ABSENT
     hypervisor = cpu.msr & MSR_HV != 0
-    if (kind == HYPER or (kind >= READ_USER and writing != 0)) and not hypervisor:
+    if (kind == HYPER or (READ_USER <= kind <= READ_SUPER and writing != 0)) and not hypervisor:
         return CAUSE_PRIVILEGED
     return refusal(cpu, number)
 
@@ -274,9 +282,9 @@ def read_time(m, p, cpu, number):
     """Time registers; decrementers of 32 bits read zero-extended, larger ones sign-extended."""
     pc = pcpu(m, p)
     if number == SPR_TB:
-        return add(timebase(m, pc.now), pc.tb_offset)
+        return read_timebase(m, pc)
     if number == SPR_TBU:
-        return srl(add(timebase(m, pc.now), pc.tb_offset), 32)
+        return srl(read_timebase(m, pc), 32)
     if number == SPR_DEC:
         left = decrementer(m, cpu, pc.now)
         return left if cpu.lpcr & LPCR_LD != 0 else left & 0xFFFFFFFF
@@ -391,6 +399,6 @@ def write_spr(m, p, cpu, number, value):
     elif number == SPR_PURR or number == SPR_SPURR or number == SPR_VTB:
         cpu.spr[i8(STORAGE[number])] = sub(value, timebase(m, pcpu(m, p).now))
     elif i8(STORAGE[number]) < 64:
-        cpu.spr[i8(STORAGE[number])] = value
+        cpu.spr[i8(STORAGE[number])] = value & KEPT[number]
     else:
         write_control(m, p, cpu, number, value)

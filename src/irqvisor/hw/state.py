@@ -54,6 +54,7 @@ HEADER = np.dtype(
         ("events", "i8"),  # entries of the timeline heap in use
         ("event_capacity", "i8"),  # length of its table
         ("started", "i8"),  # cycle at which the sources started
+        ("tb_read", "i8"),  # the latest time base that a processor has read
         ("unready", "i8"),  # domains that have not written their ready mark yet
     ],
     align=True,
@@ -128,7 +129,7 @@ PCPU = np.dtype(
         (
             "machine_checks",
             "i8",
-        ),  # 1: outside memory, hypervisor software gets a machine check; 0: a storage interrupt
+        ),  # outside memory: 0: a storage interrupt; 1: hypervisor software gets a machine check; 2: everybody
         ("untranslated", "i8"),  # storage interrupts so far because MSR[IR] or MSR[DR] was on: nothing translates
         ("napping", "i8"),  # 1: what ends the sleep is a system reset interrupt
         ("doorbell", "i8"),  # doorbell exceptions of msgsndp and msgsnd, see hw/doorbell.py
@@ -211,6 +212,8 @@ REQUEST = np.dtype(
         ("domain", "i8"),
         ("value", "i8"),  # what the reason needs
         ("interrupts", "i8"),  # told by Python: 1: return after a context took an interrupt
+        ("printed", "i8"),  # bytes in the table of what was printed since Python looked
+        ("prompt", "i8"),  # told by Python: 1: return whenever something was printed
     ],
     align=True,
 )

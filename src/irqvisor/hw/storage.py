@@ -74,6 +74,7 @@ from irqvisor.spec.power_isa import (
     MSR_DR,
     MSR_LE,
     MSR_SF,
+    SRR1_DATA_CHECK,
     VEC_ALIGNMENT,
     VEC_DATA_STORAGE,
 )
@@ -92,7 +93,8 @@ def data_fault(m, p, cpu, ea, cause):
     if cpu.msr & MSR_DR != 0:
         pc.untranslated += 1
     elif cause & DSISR_PROTECTION != 0 and checks_machine(pc, cpu):
-        return Outcome.DONE if machine_check(m, p, cpu) else Outcome.AGAIN
+        cause = SRR1_DATA_CHECK if pc.machine_checks == 2 else 0
+        return Outcome.DONE if machine_check(m, p, cpu, cause) else Outcome.AGAIN
     cpu.dsisr = cause
     enter(m, p, cpu, VEC_DATA_STORAGE, 0)
     return Outcome.DONE

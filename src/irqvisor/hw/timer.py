@@ -25,6 +25,18 @@ def timebase(m, now):
 
 
 @jit
+def read_timebase(m, pc):
+    """The time base as software sees it. Processors are a little apart in simulated time; a partition must not notice,
+    so none reads less than another has read before (Book II, Time Base: it is the same for all)."""
+    now = add(timebase(m, pc.now), pc.tb_offset)
+    h = header(m)
+    if h.n_pcpu > 1 and pc.hypervisor != 0:
+        now = max(now, h.tb_read)
+        h.tb_read = now
+    return now
+
+
+@jit
 def as_large(value):
     """A value as a large decrementer holds it: 56 bits, sign-extended."""
     return sll(value, LARGE_UNUSED) >> LARGE_UNUSED

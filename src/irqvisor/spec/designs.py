@@ -16,6 +16,7 @@ class Design(IntEnum):
     RHYPE = 1
     XEN_PPC = 2
     DIRECT = 6
+    PARTITION = 16  # the pseries board: rhype's interface, with an interrupt controller that is the partition's own
 
 
 class Option(NamedTuple):

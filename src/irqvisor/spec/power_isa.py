@@ -74,6 +74,7 @@ VEC_SYSTEM_CALL_VECTORED = 0x17000  # 3.0; and 32 bytes for each LEV
 SRR1_CLEARED = 0x783F0000
 """Bits 33:36 and 42:47 of SRR1 and HSRR1: cause information, or zero; all others are the old MSR."""
 SRR1_MEDIATED = 1 << (63 - 42)  # external interrupt asked for by LPCR[MER]
+SRR1_DATA_CHECK = 1 << (63 - 42)  # machine check of a data access (POWER7 and later)
 SRR1_WAKE_SHIFT = 63 - 45  # bits 42:45 of a system reset: what ended the power-saving mode
 SRR1_WAKE_EXTERNAL = 8 << SRR1_WAKE_SHIFT
 SRR1_WAKE_DECREMENTER = 6 << SRR1_WAKE_SHIFT
@@ -120,8 +121,10 @@ CR_SO = 1
 # LPCR: Book III-S, Logical Partitioning Control Register
 LPCR_RMLS_SHIFT = 63 - 37
 LPCR_RMLS = 0xF << LPCR_RMLS_SHIFT  # Real Mode Limit Selector
+LPCR_PECE = 0x1F000  # bits 47 to 51: what ends a power-saving mode
 LPCR_ILE = 1 << (63 - 38)  # Interrupt Little-Endian
-LPCR_AIL = 3 << (63 - 40)  # Alternate Interrupt Location
+LPCR_AIL_SHIFT = 63 - 40
+LPCR_AIL = 3 << LPCR_AIL_SHIFT  # Alternate Interrupt Location
 LPCR_LD = 1 << (63 - 46)  # Large Decrementer, 3.0
 LPCR_PECE = 0x1F << (63 - 51)  # Power-saving mode Exit Cause Enables
 LPCR_MER = 1 << (63 - 52)  # Mediated External Request

@@ -7,8 +7,11 @@ bad pointer is the caller's error, never ours.
 
 from irqvisor.hv.control.calls import xen_call
 from irqvisor.hv.control.console import terminal_call
+from irqvisor.hv.control.papr_calls import papr_call
 from irqvisor.hv.control.plane import CallError, Host, Plane
 from irqvisor.spec import xen
+from irqvisor.spec.designs import Design
+from irqvisor.tables import Table
 
 __all__ = ["Host", "Plane", "serve"]
 
@@ -18,7 +21,9 @@ def serve(plane: Plane) -> None:
     gpr = plane.cpu.gpr
     number = int(gpr[3])
     try:
-        if number & xen.MARK == xen.MARK:
+        if plane.views[Table.HEADER][0].design == Design.PARTITION:
+            result = papr_call(plane, number)
+        elif number & xen.MARK == xen.MARK:
             result = xen_call(plane, number & 0xFFFF)
         else:
             result = terminal_call(plane, number)

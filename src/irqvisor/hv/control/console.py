@@ -26,7 +26,7 @@ def console_read(plane: Plane, count: int, handle: int) -> int:
 def terminal_call(plane: Plane, number: int) -> int:
     """H_PUT_TERM_CHAR and H_GET_TERM_CHAR."""
     gpr = plane.cpu.gpr
-    if int(gpr[4]) != 0:
+    if int(gpr[4]) not in papr.TERMINALS:
         return papr.H_PARAMETER
     if number == papr.H_PUT_TERM_CHAR:
         count = int(gpr[5])
