@@ -215,6 +215,7 @@ def _processors(machine: Machine, config: Config, layout: Layout, entry: int) ->
         pc = machine.views[Table.PCPU][v]
         pc.model, pc.isa, pc.hypervisor, pc.machine_checks = int(Model.POWER8), ISA_207, 1, 2
         pc.hdec_at = pc.slice_end = NEVER
+        pc.vcpus, w.next = v, v
         pc.loaded, pc.context = v, v if v == 0 else NOBODY
     first = machine.views[Table.CONTEXT][0]
     first.nip, first.msr, first.gpr[3] = entry, MSR_ME, layout.tree
