@@ -118,6 +118,7 @@ class DomainConfig:
 
     name: str
     pcpus: tuple[int, ...]  # where each of its vCPUs runs
+    affinity: int  # the pCPUs that they may be moved to, a bit each
     image: Path
     ram_bytes: int
     ram_base: int
@@ -146,6 +147,7 @@ class Config:
     slice: int
     hdec_period: int
     boost: bool
+    balance: bool
     defects: int
     start_at: int
     duration: int
@@ -317,6 +319,7 @@ def _header(machine: Machine, config: Config, n_pirq: int) -> None:
     h.pic_read, h.pic_write, h.phys_ipi, h.inject = costs.pic_read, costs.pic_write, costs.phys_ipi, costs.inject
     h.quantum = max(costs.phys_ipi, 1)
     h.slice, h.hdec_period, h.boost, h.defects = config.slice, config.hdec_period, int(config.boost), config.defects
+    h.balance = int(config.balance)
     h.start_at, h.duration, h.drain = config.start_at, config.duration, config.drain
     h.event_capacity = len(machine.views[Table.EVENT])
 
@@ -397,6 +400,7 @@ def _vcpu(machine: Machine, config: Config, d: int, number: int, v: int) -> None
     w.domain, w.mfrr, w.timer, w.period_at = d, PRIORITY_NONE, NEVER, NEVER
     w.running = int(config.bare_metal)
     w.down = int(number > 0)
+    w.affinity = config.domains[d].affinity
     w.initialised = int(number == 0)
     w.state = RunState.OFFLINE if number else RunState.RUNNING if config.bare_metal else RunState.RUNNABLE
     w.info = w.control = NOBODY

@@ -39,6 +39,8 @@ def take(m, p):
     if not openpic.is_input(m, irq):
         openpic.end_of_interrupt(m, p)
         accounting.write_pic(m, p)
+        if pc.endings != 0:
+            lines.end_those_asked_for(m, p)
         if pc.context >= 0:
             vcpu(m, pc.context).marked = pc.serial  # a kick is the delivery of what was marked
         return

@@ -8,9 +8,9 @@ left (and so lost the wrong one); here it is done right.
 
 from irqvisor import trace
 from irqvisor._jit import jit
-from irqvisor.hv import event_channel
+from irqvisor.hv import event_channel, scheduler
 from irqvisor.hv.accounting import path, write_pic
-from irqvisor.hv.state import domain, pirq
+from irqvisor.hv.state import Defect, domain, pirq
 from irqvisor.hw import openpic, wiring
 from irqvisor.hw.state import NOBODY, header, pcpu
 from irqvisor.spec import paths
@@ -68,15 +68,37 @@ def finish(m, p, irq, d):
 
 @jit
 def end(m, p, irq):
-    """The last guest is done with a level interrupt: now its EOI reaches the controller, at the pCPU that has it in
-    service, whoever makes the call. (Xen/PPC wrote the caller's own EOI register: after a migration it ended the wrong
-    one.)"""
+    """The last guest is done with a level interrupt: its EOI is due, at the pCPU that acknowledged it and has it in
+    service. If the guest has moved since, that one is told by an IPI. (Xen/PPC wrote the caller's own EOI register, and
+    so ended the wrong interrupt or none: defect `eoi-on-caller`.)"""
     r = pirq(m, irq)
-    openpic.end_of_interrupt(m, r.acked_on)
     path(m, p, paths.END_PIRQ)
+    if r.acked_on == p or header(m).defects & Defect.EOI_ON_CALLER != 0:
+        write_end(m, p, irq)
+        return
+    r.ending = 1
+    pcpu(m, r.acked_on).endings += 1
+    scheduler.kick(m, p, r.acked_on)
+
+
+@jit
+def write_end(m, p, irq):
+    """EOI, at the controller's register for pCPU `p`."""
+    openpic.end_of_interrupt(m, p)
     write_pic(m, p)
-    if r.source != NOBODY:
-        trace.finish(m, r.source, p, pcpu(m, p).now)
+    if pirq(m, irq).source != NOBODY:
+        trace.finish(m, pirq(m, irq).source, p, pcpu(m, p).now)
+
+
+@jit
+def end_those_asked_for(m, p):
+    """An IPI has arrived: end the interrupts that were acknowledged here and are done elsewhere."""
+    pcpu(m, p).endings = 0
+    for irq in range(header(m).n_pirq):
+        r = pirq(m, irq)
+        if r.ending != 0 and r.acked_on == p:
+            r.ending = 0
+            write_end(m, p, irq)
 
 
 @jit

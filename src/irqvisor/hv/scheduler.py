@@ -76,6 +76,53 @@ def following(m, p, v):
 
 
 @jit
+def move(m, v, p):
+    """Place a vCPU that does not run on another pCPU, its timer too."""
+    withdraw(m, v)
+    place(m, v, p)
+    pc = pcpu(m, p)
+    pc.hdec_at = min(pc.hdec_at, vcpu(m, v).timer)
+
+
+@hot
+def may_go_to(m, v, p):
+    """Whether the scheduler may move a vCPU to a pCPU."""
+    return vcpu(m, v).affinity >> p & 1 != 0
+
+
+@jit
+def seek_idle(m, v):
+    """A vCPU is about to be runnable: if its pCPU has something to do already, go to one that has not."""
+    w = vcpu(m, v)
+    if pcpu(m, w.pcpu).context == NOBODY:
+        return
+    for q in range(header(m).n_pcpu):
+        pc = pcpu(m, q)
+        if pc.context == NOBODY and pc.kicked == 0 and pc.resched == 0 and may_go_to(m, v, q):
+            move(m, v, q)
+            return
+
+
+@jit
+def take_over(m, p):
+    """A pCPU with nothing to do takes a vCPU that waits where another one runs; NOBODY if there is none. The clocks of
+    pCPUs differ by up to a quantum: one that was still running there, by this one's clock, is left."""
+    for q in range(header(m).n_pcpu):
+        v = pcpu(m, q).vcpus
+        if q == p or v == NOBODY or pcpu(m, q).context == NOBODY:
+            continue
+        while True:
+            w = vcpu(m, v)
+            if w.running == 0 and is_runnable(m, v) and may_go_to(m, v, p) and w.since <= pcpu(m, p).now:
+                move(m, v, p)
+                return v
+            v = w.next
+            if v == pcpu(m, q).vcpus:
+                break
+    return NOBODY
+
+
+@jit
 def choose(m, p):
     """The vCPU to run next on a pCPU: a woken one first, else the next in turn; NOBODY if none can run."""
     first = following(m, p, pcpu(m, p).loaded)
@@ -170,6 +217,8 @@ def make_runnable(m, p, v):
     passes_to(m, v, RunState.RUNNABLE, pcpu(m, p).now)
     trace.emit(m, trace.Kind.WAKE, pcpu(m, p).now, p, w.domain, -1, 0, v)
     charge(m, p, h.host_wakeup)
+    if h.balance != 0:
+        seek_idle(m, v)
     if w.pcpu == p:
         if h.boost != 0 or pcpu(m, p).context == NOBODY:
             pcpu(m, p).resched = 1
@@ -329,6 +378,8 @@ def reschedule(m, p):
     current = pc.context
     pc.resched = 0
     v = choose(m, p)
+    if v == NOBODY and header(m).balance != 0:
+        v = take_over(m, p)
     if v != current:
         unload(m, p)
         if v != NOBODY:

@@ -53,6 +53,7 @@ VCPU = np.dtype(
         ("control", "i8"),  # FIFO: RAM offset of its control block; NOBODY: none
         ("tail", "i8", (16,)),  # FIFO: the port linked last in each of its queues; 0: empty
         ("pcpu", "i8"),  # where the scheduler runs it
+        ("affinity", "i8"),  # the pCPUs that the scheduler may move it to, a bit each
         ("next", "i8"),  # the vCPU after it on that pCPU, ascending and round again (hv/scheduler.py)
         ("down", "i8"),  # 1: not up yet, or taken down: it does not run, whatever happens
         ("initialised", "i8"),  # 1: it has an entry state
@@ -119,6 +120,7 @@ PIRQ = np.dtype(
         ("server", "i8"),  # vCPU that a virtual PIC hands it to; NOBODY
         ("pcpu", "i8"),  # where its interrupts are presented
         ("acked_on", "i8"),  # pCPU that acknowledged it
+        ("ending", "i8"),  # 1: that one has been asked to end it
     ],
     align=True,
 )
@@ -271,6 +273,7 @@ class Defect(IntEnum):
     """Historical bugs, as bits; off unless a scenario switches them on (Xen/PPC, numbered as in the docs)."""
 
     UNRECOVERABLE_PANICS = 1  # P2: a guest with EE=1 and RI=0 crashes the hypervisor
+    EOI_ON_CALLER = 4  # P14: the EOI of a level interrupt is written by whichever pCPU its guest runs on by then
     SOFTIRQS_SKIPPED = 2  # P13: an external interrupt does not reschedule; a woken vCPU waits for HDEC or a hypercall
 
 

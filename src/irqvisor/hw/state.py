@@ -42,6 +42,7 @@ HEADER = np.dtype(
         ("quantum", "i8"),  # with several pCPUs: how far one may run ahead of the others
         ("slice", "i8"),  # scheduler time slice
         ("hdec_period", "i8"),  # the longest time between two hypervisor decrementer interrupts
+        ("balance", "i8"),  # 1: vCPUs go where a pCPU is idle
         ("boost", "i8"),  # 1: a woken vCPU may preempt at once
         ("defects", "i8"),  # bits of hv/state.py: historical bugs switched on
         ("start_at", "i8"),  # cycles between the last domain's ready mark and the start of the sources
@@ -141,6 +142,7 @@ PCPU = np.dtype(
         ("loaded", "i8"),  # hv: the vCPU whose state is loaded, running or not; round robin goes on from it
         ("slice_end", "i8"),  # hv: cycle at which the running vCPU's time slice ends
         ("kicked", "i8"),  # hv: 1: an IPI is on its way here
+        ("endings", "i8"),  # hv: interrupts in service here that others ask it to end
         ("resched", "i8"),  # hv: 1: look for a better vCPU before resuming
     ],
     align=True,

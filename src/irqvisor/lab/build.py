@@ -20,6 +20,7 @@ MODELS = {"970": Model.PPC970, "power8": Model.POWER8, "power9": Model.POWER9}
 DEFECTS = {
     "unrecoverable-panics": Defect.UNRECOVERABLE_PANICS,
     "softirqs-skipped": Defect.SOFTIRQS_SKIPPED,
+    "eoi-on-caller": Defect.EOI_ON_CALLER,
 }
 START_AFTER_READY_NS = 1_000_000
 """Quiet time between the last ready mark and the first possible arrival."""
@@ -61,6 +62,7 @@ def config(scenario: Scenario, design: str, *, cpu: str | None = None, isa: str 
         slice=slice_cycles,
         hdec_period=in_cycles(scenario.scheduler.hdec_period_us * 1e3),
         boost=scenario.scheduler.boost,
+        balance=scenario.scheduler.balance,
         defects=sum(DEFECTS[name] for name in scenario.defects),
         start_at=in_cycles(START_AFTER_READY_NS),
         duration=in_cycles(scenario.duration_ns),
@@ -124,6 +126,7 @@ def _domains(scenario: Scenario, design: str, labels: Labels) -> tuple[paravirt.
         paravirt.DomainConfig(
             name=d.name,
             pcpus=d.placement,
+            affinity=sum(1 << p for p in set(d.affinity or range(scenario.pcpus))),
             image=Path(d.image) if d.image else IMAGES / f"{design}.elf",
             ram_bytes=d.ram_kib * 1024,
             ram_base=d.ram_base_kib * 1024,
@@ -158,6 +161,7 @@ def _kernels(scenario: Scenario, labels: Labels) -> tuple[paravirt.DomainConfig,
             paravirt.DomainConfig(
                 name=f"kernel{p}",
                 pcpus=(p,),
+                affinity=1 << p,
                 image=IMAGES / "native.elf",
                 ram_bytes=max(128, sum(d.ram_kib for d in here)) * 1024,
                 ram_base=sum(kernel.ram_bytes for kernel in kernels),

@@ -88,6 +88,7 @@ def _unset() -> int:
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]([ -~]*[!-~])?$")]
 Microseconds = Annotated[float, Field(ge=0.1, le=1e9)]
+DefectName = Literal["unrecoverable-panics", "softirqs-skipped", "eoi-on-caller"]
 Hertz = Annotated[float, Field(ge=0.001, le=1e7)]
 
 
@@ -212,6 +213,9 @@ class Domain(Model):
         default=(),
         description="the pCPU of each vCPU; default: `pcpu` for the first, the following pCPUs for the others",
     )
+    affinity: Annotated[tuple[int, ...], Field(strict=False)] = Field(
+        default=(), description="the pCPUs that a balancing scheduler may move its vCPUs to; default: all"
+    )
     compute: bool = Field(default=False, description="runs a compute loop whenever nothing else is to do")
     compute_unit: int = Field(
         default=200, ge=1, le=1_000_000, description="iterations of the inner loop per unit of work"
@@ -291,6 +295,7 @@ class Scheduler(Model):
 
     slice_us: float = Field(default=1000, ge=1, le=1e6, description="round-robin time slice")
     boost: bool = Field(default=True, description="a vCPU that wakes may preempt at once")
+    balance: bool = Field(default=False, description="vCPUs that can run move to pCPUs that are idle")
     hdec_period_us: float = Field(
         default=1000, ge=1, le=1e6, description="longest time between two hypervisor decrementers"
     )
@@ -333,7 +338,7 @@ class Scenario(Model):
     duration_ms: float = Field(gt=0, le=3_600_000, description="how long the sources run, in virtual time")
     drain_ms: float = Field(default=20, ge=0, le=60_000, description="time to finish after the sources have stopped")
     seed: int = Field(default=1, ge=0, lt=1 << 63, description="of all randomness")
-    defects: Annotated[tuple[Literal["unrecoverable-panics", "softirqs-skipped"], ...], Field(strict=False)] = Field(
+    defects: Annotated[tuple[DefectName, ...], Field(strict=False)] = Field(
         default=(), description="historical bugs to switch on"
     )
     options: dict[str, dict[str, str]] = Field(
@@ -449,6 +454,9 @@ def _contradictions(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
         for n, pcpu in enumerate(domain.placement):
             if domain.pcpu < scenario.pcpus <= pcpu or pcpu < 0:
                 yield f"domains[{i}].placement[{n}]", *_no_such_pcpu(pcpu, scenario.pcpus)
+        for n, pcpu in enumerate(domain.affinity):
+            if not 0 <= pcpu < scenario.pcpus:
+                yield f"domains[{i}].affinity[{n}]", *_no_such_pcpu(pcpu, scenario.pcpus)
         needed = ram_needed_kib(scenario, domain)
         if domain.image is None and domain.ram_kib < needed:
             found = f"{domain.ram_kib} is too small for the kernel and its sources' rings"
