@@ -12,6 +12,7 @@
 #include "board.h"
 #include "processor.h"
 #include "types.h"
+#include "upcalls.h"
 
 /* The compiler knows nothing about the value from here on. */
 #define OPAQUE(value) __asm__ volatile("" : "+r"(value) : : "memory")
@@ -757,6 +758,7 @@ NORETURN void kernel_main(const void *tree)
     look(here, v);
     KEEP(poll_controller(here, none));
     KEEP(cede(here, v, now));
+    count_upcalls();
 
     KEEP(push(v));
     disarm(v, none);

@@ -194,7 +194,7 @@ static inline struct source *take_port(struct scan *scan)
 static inline struct source *first_event(struct scan *scan)
 {
     scan->shared = shared;
-    scan->word = scan->ready = 0;
+    scan->word = scan->ready = scan->ticked = 0;
     take_notification(scan);
     if (UNLIKELY(scan->selector == 0))
         return NO_IRQ;

@@ -13,7 +13,10 @@
  */
 struct scan {
     u64 smp;                        /* 1: look for this vCPU's own only; 0: there is one */
-    u64 xirr;                       /* rhype: what H_XIRR answered, for H_EOI */
+    union {                         /* more than eight words would not be passed in registers */
+        u64 xirr;                   /* rhype: what H_XIRR answered, for H_EOI */
+        u64 ticked;                 /* xen-x86: the tick is to be handled */
+    };
     struct xen_shared_info *shared; /* xen-ppc */
     u64 selector;                   /* xen-ppc: words of the bitmap still to look at */
     u64 word;                       /* xen-ppc: the one being looked at, counted by cntlzd, */

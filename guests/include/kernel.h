@@ -20,6 +20,7 @@ struct vcpu {
     u64 bound[PORT_WORDS];        /* xen designs: the ports that notify it, counted like `scan.word` */
 };
 _Static_assert(OFFSET_OF(struct vcpu, stack) == 0, "secondary.S");
+_Static_assert(OFFSET_OF(struct vcpu, info) == 24, "xen_x86_entry.S");
 
 extern struct vcpu first_vcpu;
 
@@ -82,6 +83,7 @@ struct configuration {
     u64 timebase_hz;
     u64 vcpus;          /* virtual processors */
     u64 shared_info;    /* xen designs: address of the page shared with the hypervisor */
+    u64 design_options; /* bits of the design's options (src/irqvisor/spec/designs.py) */
     u64 tima, esb, ipi; /* direct: the ring; the page of source 0; the source that is this processor's own */
     struct {
         u32 address, order;

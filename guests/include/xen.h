@@ -7,6 +7,7 @@
 #define XEN_MARK 0xFFFFFFFFFFFF0000UL /* in r3, over the number: this is not a PAPR call */
 
 enum xen_call {
+    XEN_SET_CALLBACKS = 4,
     XEN_SET_TIMER_OP = 15,
     XEN_VERSION = 17,
     XEN_CONSOLE_IO = 18,
@@ -20,6 +21,7 @@ enum {
     CONSOLEIO_WRITE = 0,
     SCHEDOP_BLOCK = 1,
     EVTCHNOP_BIND_INTERDOMAIN = 0,
+    EVTCHNOP_BIND_VIRQ = 1,
     EVTCHNOP_BIND_PIRQ = 2,
     EVTCHNOP_SEND = 4,
     EVTCHNOP_ALLOC_UNBOUND = 6,
@@ -33,11 +35,18 @@ enum {
 };
 
 #define DOMID_SELF 0x7FF0
+#define VIRQ_TIMER 0
 
 struct evtchn_bind_interdomain {
     unsigned short remote_domain;
     u32 remote_port;
     u32 local_port; /* out */
+};
+
+struct evtchn_bind_virq {
+    u32 virq;
+    u32 vcpu;
+    u32 port; /* out */
 };
 
 struct evtchn_bind_pirq {
@@ -93,7 +102,7 @@ _Static_assert(OFFSET_OF(struct vcpu_context, cr) == 340, "arch-powerpc.h, cpu_u
 
 struct xen_vcpu_info {
     volatile u8 upcall_pending; /* Xen sets it, the guest clears it */
-    u8 upcall_mask;             /* ignored on PowerPC: MSR[EE] is the mask */
+    volatile u8 upcall_mask;    /* xen-x86: no upcalls while it is 1. Xen/PPC ignores it: MSR[EE] is the mask */
     u8 padding[6];
     volatile u64 selector; /* bit w: look at pending[w]; bits count from the least significant */
     u8 time[32];           /* the PowerPC port never fills it */

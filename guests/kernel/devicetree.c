@@ -45,6 +45,7 @@ static const struct field irqvisor_fields[] = {
     CONFIGURATION("hold-units", 0, 1, hold_units),
     CONFIGURATION("handler-work", 0, 1, handler_work),
     CONFIGURATION("tick-hz", 0, 1, tick_hz),
+    CONFIGURATION("design-options", 0, 1, design_options),
     {0},
 };
 

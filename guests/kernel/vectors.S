@@ -109,6 +109,7 @@ vectors:
     .org 0x1000
     handled vector_decrementer, tick_interrupt
 
+    .globl unexpected
     .type unexpected, @function
 unexpected:
     mfsrr0 4

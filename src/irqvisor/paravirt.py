@@ -162,7 +162,7 @@ class Config:
     @property
     def has_shared_info(self) -> bool:
         """Whether guests share a page with Xen."""
-        return self.design == Design.XEN_PPC
+        return self.design in (Design.XEN_PPC, Design.XEN_X86)
 
     @property
     def has_xive(self) -> bool:
@@ -547,6 +547,7 @@ FRONT_ENDS: dict[Design, devicetree.FrontEnd] = {
     Design.NATIVE: "native",
     Design.RHYPE: "rhype",
     Design.XEN_PPC: "xen",
+    Design.XEN_X86: "xen",
     Design.DIRECT: "xive",
 }
 
@@ -622,6 +623,7 @@ def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None
         tick_hz=domain.tick_hz,
         misbehave=domain.misbehave,
         bootargs=domain.name,
+        design_options=config.options,
         front_end=FRONT_ENDS[config.design],
         shared_info=layout.shared_info if config.has_shared_info else None,
         xive=_xive_node(config, d, layout) if config.has_xive else None,

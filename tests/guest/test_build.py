@@ -43,7 +43,8 @@ def test_the_shipped_images_are_what_their_sources_build():
 @has_compiler
 def test_a_shipped_image_that_differs_is_reported(script, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(script, "IMAGES", tmp_path)
-    monkeypatch.setattr(script, "FRONT_ENDS", {"native": "native.c"})
+    monkeypatch.setattr(script, "FRONT_ENDS", {"native": ("native.c",)})
+    monkeypatch.setattr(script, "WRONG", {})
     (tmp_path / "native.elf").write_bytes(b"something else")
     assert script.check() == 1
     assert "DIFFERS" in capsys.readouterr().out

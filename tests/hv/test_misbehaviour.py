@@ -70,10 +70,11 @@ def test_a_level_line_of_a_stopped_domain_holds_nobody_off(design, deed):
     assert all_served(result, "g")
 
 
+@pytest.mark.parametrize("design", ["xen-ppc", "xen-x86"])
 @pytest.mark.parametrize("deed", ["never-eoi", "mask-all"])
-def test_a_level_interrupt_never_ended_starves_the_neighbours_under_xen_ppc_only(deed):
+def test_a_level_interrupt_never_ended_starves_the_neighbours_where_the_eoi_is_deferred(deed, design):
     """The price of the deferred EOI (Xen/PPC, external.c): nothing of that priority gets through on the pCPU."""
-    starved = runner.run(work(deed, "level"), "xen-ppc")
+    starved = runner.run(work(deed, "level"), design)
     assert of(starved, "g") == {"raised": 60, "lost": 60}
     assert starved["violations"] == ["60 interrupts lost (g 60)"]
     assert all_served(runner.run(work(deed, "level"), "rhype"), "g")
@@ -115,6 +116,7 @@ def test_interrupts_that_the_owner_masks_are_pending_by_ee(design, trigger):
     [
         *((design, trigger) for design in ("native", "rhype", "direct") for trigger in ("edge", "level")),
         ("xen-ppc", "level"),
+        ("xen-x86", "level"),
     ],
 )
 def test_what_an_interrupt_never_ended_holds_off_is_pending_by_priority(design, trigger):
@@ -123,8 +125,9 @@ def test_what_an_interrupt_never_ended_holds_off_is_pending_by_priority(design, 
     assert result["pending_by_rule"]["priority"] >= 54
 
 
-def test_an_edge_needs_no_eoi_of_the_guest_under_xen_ppc():
-    assert of(runner.run(work("never-eoi"), "xen-ppc"), "b") == {"raised": 55, "serviced": 55}
+@pytest.mark.parametrize("design", ["xen-ppc", "xen-x86"])
+def test_an_edge_needs_no_eoi_of_the_guest_where_there_are_event_channels(design):
+    assert of(runner.run(work("never-eoi"), design), "b") == {"raised": 55, "serviced": 55}
 
 
 @pytest.mark.parametrize("design", DESIGNS)
@@ -132,13 +135,14 @@ def test_a_guest_that_floods_itself_is_served_and_is_not_spurious(design):
     result = runner.run(work("flood-port"), design)
     assert all_served(result, "b")
     assert all_served(result, "g")
-    assert result["spurious"] == 0
+    # One that comes after upcall_pending was cleared and before the selector was taken goes with the one before
+    assert result["spurious"] <= (2 if design == "xen-x86" else 0)
     if design not in ("native", "direct"):  # which have no hypervisor on the way
         assert result["hypervisor_cycles"] > result["guest_cycles"] / 2
 
 
-@pytest.mark.parametrize("design", ["native", "rhype", "direct"])
-def test_ri_off_hurts_nobody_where_hardware_delivers(design):
+@pytest.mark.parametrize("design", ["native", "rhype", "xen-x86", "direct"])
+def test_ri_off_hurts_nobody_where_hardware_delivers_or_srr0_and_srr1_are_left_alone(design):
     result = runner.run(work("unrecoverable"), design)
     assert all_served(result, "b")
     assert result["faults"] == []
@@ -161,9 +165,10 @@ def test_ee_on_and_ri_off_takes_everybody_down_with_the_historical_defect():
     assert result["lost"] == 0
 
 
-def test_a_forgotten_recheck_shows_as_rescued_under_xen_ppc():
-    """Events that come while EE is off wait for luck: whatever enters the hypervisor next."""
-    careless = runner.run(gap("forget-recheck"), "xen-ppc")
+@pytest.mark.parametrize("design", ["xen-ppc", "xen-x86"])
+def test_a_forgotten_recheck_shows_as_rescued(design):
+    """Events that come while interrupts are off wait for luck: whatever enters the hypervisor next."""
+    careless = runner.run(gap("forget-recheck"), design)
     assert careless["rescued"] > 0
     assert careless["lost"] == 0
     assert sum(careless["rescued_by"].values()) == careless["rescued"]

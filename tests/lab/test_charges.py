@@ -32,6 +32,8 @@ PROFILES = {
     },
 }
 
+UPCALL = {"exc_entry": 1, "pic_mmio_read": 1, "pic_mmio_write": 1, "inject": 1, "exc_return": 1}
+
 # docs/reference/charges.md, from raise to completion; a world switch is charged by halves
 CHARGED = {
     ("native", "computing", "edge"): {"exc_entry": 1, "pic_mmio_read": 1, "pic_mmio_write": 1},
@@ -91,6 +93,16 @@ CHARGED = {
         "inject": 1,
         "exc_return": 2,
     },
+    ("xen-x86", "computing", "edge"): {**UPCALL, "hcall_rt": 1},
+    ("xen-x86", "computing", "level"): {**UPCALL, "hcall_rt": 1},
+    ("xen-x86", "asleep", "edge"): {**UPCALL, "host_wakeup": 1, "hcall_rt": 1},
+    ("xen-x86", "foreign", "edge"): {
+        **UPCALL,
+        "host_wakeup": 1,
+        "world_switch_rt": 0.5,
+        "switch_penalty": 1,
+        "hcall_rt": 1,
+    },
 }
 
 CHARGED |= {
@@ -128,6 +140,10 @@ PATHS = {
     ("xen-ppc", "computing", "level"): ("EXTERNAL", "PHYSDEV", "END_PIRQ"),
     ("xen-ppc", "asleep", "edge"): ("EXTERNAL",),
     ("xen-ppc", "foreign", "edge"): ("EXTERNAL",),
+    ("xen-x86", "computing", "edge"): ("EXTERNAL", "CALLBACK", "IRET"),
+    ("xen-x86", "computing", "level"): ("EXTERNAL", "CALLBACK", "PHYSDEV", "END_PIRQ"),
+    ("xen-x86", "asleep", "edge"): ("EXTERNAL", "CALLBACK", "IRET"),
+    ("xen-x86", "foreign", "edge"): ("EXTERNAL", "CALLBACK", "IRET"),
 }
 
 
@@ -172,7 +188,7 @@ def test_a_delivery_costs_what_the_table_says(design, situation, trigger, profil
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("design", ["rhype", "xen-ppc"])
+@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "xen-x86"])
 def test_a_kick_takes_the_ipi_charge_on_top(design):
     """The owner sleeps on another pCPU: its own entry and exit, and the way there."""
     scenario = small(
@@ -191,7 +207,7 @@ def test_a_kick_takes_the_ipi_charge_on_top(design):
         return int(observed.stage.sum()) / 7
 
     names = {"exc_entry": 1, "pic_mmio_read": 1, "pic_mmio_write": 1, "phys_ipi": 1}
-    second_entry = price(charges, names, ["EVENT_CHECK" if design == "xen-ppc" else "TAKE"])
+    second_entry = price(charges, names, ["TAKE" if design == "rhype" else "EVENT_CHECK"])
     assert cycles(scenario) - cycles(alone) == pytest.approx(second_entry, abs=2)
 
 
@@ -349,6 +365,7 @@ def test_a_sleep_that_a_prod_prevents_costs_its_path(rhype):
     ("design", "names", "steps"),
     [
         ("xen-ppc", {}, ["DELIVER_EE_OFF"]),
+        ("xen-x86", {}, ["TEST_EVENTS"]),
         ("direct", {}, []),
         ("rhype", {"pic_mmio_write": 2}, ["POLL_CONTROLLER", "LOOK"]),
     ],
@@ -371,6 +388,11 @@ ROUND = {"exc_entry": 1, "pic_mmio_read": 1, "host_wakeup": 1, "exc_return": 1, 
     ("design", "names", "steps"),
     [
         ("xen-ppc", {"pic_mmio_write": 1, "hcall_rt": 1}, ["EXTERNAL", "BLOCK", "RESCHEDULE"]),
+        (
+            "xen-x86",
+            {"pic_mmio_write": 1, "hcall_rt": 2},
+            ["EXTERNAL", "CALLBACK", "IRET", "TEST_EVENTS", "BLOCK", "RESCHEDULE"],
+        ),
         (
             "rhype",
             {"pic_mmio_write": 3, "hcall_rt": 3},

@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "charges.md"
 COUNTED_ELSEWHERE = {"HDEC", "SOFTIRQ", "DELIVER_EE_OFF", "DELIVER_NOTHING", "DELIVER"}
 MARKING = {"PENDING", "SELECTOR", "UPCALL", "KICK"}
 BY_PARTS = {"LINK"}
-SUMS = {"RESCHEDULE", "RUN_TIMERS"}
+SUMS = {"RESCHEDULE", "RUN_TIMERS", "CALLBACK"}
 LENGTHS = {name: value for name, value in vars(paths).items() if name.isupper()}
 
 

@@ -131,6 +131,7 @@ class BoardTree:
         tick_hz: 0, or the frequency of a periodic tick.
         misbehave: what it is to do wrong, one of `MISDEEDS`; empty: nothing.
         bootargs: its command line.
+        design_options: which options of the design a scenario chose (spec/designs.py); 0: the usual ones.
         front_end: how it asks which interrupt came.
         shared_info: address of the page shared with Xen; None for the other front ends.
         xive: its controller, for that front end.
@@ -149,6 +150,7 @@ class BoardTree:
     tick_hz: int = 0
     misbehave: str = ""
     bootargs: str = ""
+    design_options: int = 0
     front_end: FrontEnd = "native"
     shared_info: int | None = None
     xive: Xive | None = None
@@ -216,6 +218,8 @@ def _irqvisor(tree: BoardTree) -> fdt.Node:
         fdt.PropWords("tick-hz", tree.tick_hz),
         _u64s("board", BOARD_REGISTERS),
     )
+    if tree.design_options:
+        node.append(fdt.PropWords("design-options", tree.design_options))
     if tree.misbehave:
         node.append(_text("misbehave", tree.misbehave))
     return node

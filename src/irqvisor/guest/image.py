@@ -18,7 +18,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from irqvisor.errors import ImageError, did_you_mean
 
-BUNDLED = ("native", "rhype", "xen-ppc", "direct")
+BUNDLED = ("native", "rhype", "xen-ppc", "xen-x86", "direct")
 """The front ends of the bundled kernel, by the design that each was written for."""
 
 IMAGES = Path(__file__).parent / "images"

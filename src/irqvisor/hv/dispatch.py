@@ -2,7 +2,7 @@
 
 from irqvisor._jit import hot, jit
 from irqvisor.hv import channel, hcall, partition
-from irqvisor.hv.designs import direct, native, rhype, xen_ppc
+from irqvisor.hv.designs import direct, native, rhype, xen_ppc, xen_x86
 from irqvisor.hv.state import Where
 from irqvisor.hw.state import Arrival, header, source
 from irqvisor.spec.designs import Design
@@ -17,6 +17,8 @@ def setup(m):
         rhype.setup(m)
     elif design == Design.XEN_PPC:
         xen_ppc.setup(m)
+    elif design == Design.XEN_X86:
+        xen_x86.setup(m)
     elif design == Design.DIRECT:
         direct.setup(m)
 
@@ -30,6 +32,8 @@ def on_external(m, p):
         rhype.on_external(m, p)
     elif design == Design.XEN_PPC:
         xen_ppc.on_external(m, p)
+    elif design == Design.XEN_X86:
+        xen_x86.on_external(m, p)
     elif design == Design.DIRECT:
         direct.on_external(m, p)
 
@@ -43,6 +47,8 @@ def on_hcall(m, p, v, cpu):
         return rhype.on_hcall(m, p, v, cpu)
     if design == Design.XEN_PPC:
         return xen_ppc.on_hcall(m, p, v, cpu)
+    if design == Design.XEN_X86:
+        return xen_x86.on_hcall(m, p, v, cpu)
     if design == Design.DIRECT:
         return direct.on_hcall(m, p, v, cpu)
     if design == Design.PARTITION:
@@ -59,6 +65,8 @@ def on_hdec(m, p):
         rhype.on_hdec(m, p)
     elif design == Design.XEN_PPC:
         xen_ppc.on_hdec(m, p)
+    elif design == Design.XEN_X86:
+        xen_x86.on_hdec(m, p)
     elif design == Design.DIRECT:
         direct.on_hdec(m, p)
 
@@ -72,6 +80,8 @@ def on_access(m, p, what):
         rhype.on_access(m, p, what)
     elif design == Design.XEN_PPC:
         xen_ppc.on_access(m, p, what)
+    elif design == Design.XEN_X86:
+        xen_x86.on_access(m, p, what)
     elif design == Design.DIRECT:
         direct.on_access(m, p, what)
 
@@ -85,6 +95,8 @@ def before_entry(m, p):
         rhype.before_entry(m, p)
     elif design == Design.XEN_PPC:
         xen_ppc.before_entry(m, p)
+    elif design == Design.XEN_X86:
+        xen_x86.before_entry(m, p)
     elif design == Design.DIRECT:
         direct.before_entry(m, p)
 
@@ -100,6 +112,8 @@ def whereabouts(m, s):
         return rhype.whereabouts(m, s)
     if design == Design.XEN_PPC:
         return xen_ppc.whereabouts(m, s)
+    if design == Design.XEN_X86:
+        return xen_x86.whereabouts(m, s)
     if design == Design.DIRECT:
         return direct.whereabouts(m, s)
     return Where.NOWHERE

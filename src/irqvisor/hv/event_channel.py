@@ -83,6 +83,14 @@ def set_pending(m, p, d, number):
 
 
 @jit
+def send_virq(m, p, v, virq):
+    """Make the port of a vCPU's virtual interrupt pending, if it has bound one."""
+    number = vcpu(m, v).virq[virq]
+    if number != 0:
+        set_pending(m, p, vcpu(m, v).domain, number)
+
+
+@jit
 def is_valid(m, d, number):
     """Whether a number names an allocated port, usable or not."""
     return 0 <= number < domain(m, d).valid

@@ -65,17 +65,15 @@ def drain(m, p):
 
 
 @jit
-def whereabouts(m, s, disabled):
-    """In the controller, pending at the port, masked by the guest, or nowhere. `disabled`: the owner has interrupts off
-    by other means than MSR[EE]."""
+def whereabouts(m, s):
+    """In the controller, pending at the port, masked by the guest, or nowhere."""
     irq = source(m, s).irq
     r = pirq(m, irq)
     if r.port != 0 and event_channel.is_pending(m, r.domain, r.port):
         if event_channel.is_masked(m, r.domain, r.port):
             return Where.MASKED
-        if not event_channel.upcall_pending(m, event_channel.notified(m, r.domain, r.port)):
-            return Where.NOWHERE
-        return Where.DISABLED if disabled else Where.UNDER_WAY
+        v = event_channel.notified(m, r.domain, r.port)
+        return Where.UNDER_WAY if event_channel.upcall_pending(m, v) else Where.NOWHERE
     if r.in_flight != 0:
         return Where.PRIORITY
     if openpic.is_pending(m, irq) == 0:

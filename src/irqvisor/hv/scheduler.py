@@ -306,7 +306,7 @@ def tick_periodically(m, p, v):
     pc = pcpu(m, p)
     if w.period_at <= pc.now:
         w.period_at = pc.now + w.period
-        count_down(m, context(m, v), timebase(m, pc.now) - 1)
+        give_tick(m, v, pc.now)
     pc.hdec_at = min(pc.hdec_at, w.period_at)
 
 
@@ -351,8 +351,17 @@ def expire(m, p, v, now):
     w.timer = NEVER
     path(m, p, paths.EXPIRE)
     if w.timer_ticks != 0:
-        count_down(m, context(m, v), timebase(m, now) - 1)
+        give_tick(m, v, now)
     wake(m, p, v)
+
+
+@jit
+def give_tick(m, v, now):
+    """The guest's tick: an event of its design, or else a decrementer exception."""
+    if vcpu(m, v).timer_event != 0:
+        vcpu(m, v).ticked = 1
+    else:
+        count_down(m, context(m, v), timebase(m, now) - 1)
 
 
 @jit

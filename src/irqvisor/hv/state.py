@@ -65,7 +65,9 @@ VCPU = np.dtype(
         ("polling", "i8"),  # 1: in SCHEDOP_poll; port in poll_port
         ("poll_port", "i8"),  # the one port polled, -1 for any
         ("timer", "i8"),  # cycle of its hypervisor timer; NEVER
-        ("timer_ticks", "i8"),  # 1: it expires as a decrementer exception; 0: it only wakes
+        ("timer_ticks", "i8"),  # 1: it expires as the guest's tick; 0: it only wakes
+        ("timer_event", "i8"),  # 1: that tick is an event of the design's; 0: a decrementer exception
+        ("ticked", "i8"),  # 1: such a tick is due
         ("period", "i8"),  # cycles between periodic ticks; 0: none
         ("period_at", "i8"),  # cycle of the next one
         ("state", "i8"),  # RunState
@@ -77,6 +79,9 @@ VCPU = np.dtype(
         ("cppr", "i8"),  # virtual PIC: current processor priority, XICS sense (0 most favoured)
         ("mfrr", "i8"),  # virtual PIC: IPI request priority, 0xFF none
         ("ipis", "i8"),  # virtual PIC: IPIs in service
+        ("event_callback", "i8"),  # xen-x86: where upcalls enter; 0: nowhere yet
+        ("failsafe_callback", "i8"),  # xen-x86: where an iret goes that leads nowhere; 0: the domain crashes
+        ("kernel_stack", "i8"),  # xen-x86: where frames go when a program with MSR[PR]=1 was interrupted
         ("priority", "i8"),  # scheduler: 1 = woken, runs before its equals
         ("inbox", "i8"),  # the first channel to it, + 1; 0: none
         ("owed", "i8"),  # 1: an event was marked for it, and no delivery has paid for that yet
@@ -267,6 +272,7 @@ class Exit(IntEnum):
     DOORBELL = 4  # it consumed what was not posted
     UNRECOVERABLE = 5  # an event was pending with EE=1 and RI=0
     PANIC = 6  # the hypervisor itself would have crashed: a historical defect, switched on
+    UPCALL = 7  # xen-x86: no callback to enter, or no memory for its frame
 
 
 class Defect(IntEnum):

@@ -150,6 +150,15 @@ def system_call_vectored(m, p, cpu, level):
 
 
 @jit
+def restored(old, saved, isa):
+    """MSR after a return that takes it from `saved`, below hypervisor state: HV falls, ME stays."""
+    fresh = (old & ~RFID_FROM_SRR1) | (saved & RFID_FROM_SRR1)
+    if saved & MSR_PR != 0:
+        fresh |= FORCED_BY_PR
+    return keeps_suspended(old, fresh & ~MSR_HV) & supported(isa)
+
+
+@jit
 def return_from_interrupt(m, p, cpu, target, saved, hypervisor):
     """rfid (ME only changes with HV, HV can only fall) and hrfid (both copied)."""
     old = cpu.msr

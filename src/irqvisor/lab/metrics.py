@@ -40,7 +40,7 @@ STAGES: dict[Design, dict[str, tuple[Stamp, ...]]] = {
             "serve": (Stamp.SERVICED,),
             "complete": (Stamp.COMPLETED,),
         }
-        for design in (Design.RHYPE, Design.XEN_PPC)
+        for design in (Design.RHYPE, Design.XEN_PPC, Design.XEN_X86)
     },
 }
 """The stages of a journey in the order in which each design meets them; each ends with the last stamp named."""
@@ -50,10 +50,11 @@ EXIT_TEXT = {
     Exit.CRASHED: "reported failure (status {status})",
     Exit.DOORBELL: "rang the doorbell of source {source} for an item that was not posted or not the next",
     Exit.UNRECOVERABLE: "had EE=1 and RI=0 with an event pending: it could not have returned from the interrupt",
+    Exit.UPCALL: "could not be called back: it has no callback, or r1 leads to no memory for the frame",
     Exit.PANIC: "went down with its hypervisor: an event was pending for a guest with EE=1 and RI=0",
 }
 FAILED = {Exit.CRASHED}
-FAULTED = {Exit.DOORBELL, Exit.UNRECOVERABLE, Exit.PANIC, Exit.FAULT}
+FAULTED = {Exit.DOORBELL, Exit.UNRECOVERABLE, Exit.UPCALL, Exit.PANIC, Exit.FAULT}
 
 
 def histogram_value(bucket: int) -> float:

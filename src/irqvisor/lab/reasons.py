@@ -42,6 +42,11 @@ MECHANISMS = {
         taken="the hypervisor takes each one first and then simulates the entry at 0x500",
         learned="reads the event channels in shared memory",
     ),
+    "xen-x86": Mechanism(
+        hypervisor_first=True,
+        taken="the hypervisor takes each one first and then puts a frame on the guest's stack and calls it back",
+        learned="reads the event channels in shared memory",
+    ),
     "direct": Mechanism(
         hypervisor_first=False,
         taken="the controller interrupts the owner wherever it runs, and keeps it for one that does not",

@@ -15,6 +15,7 @@ class Design(IntEnum):
     NATIVE = 0
     RHYPE = 1
     XEN_PPC = 2
+    XEN_X86 = 3
     DIRECT = 6
     PARTITION = 16  # the pseries board: rhype's interface, with an interrupt controller that is the partition's own
 
@@ -95,17 +96,17 @@ DESIGNS = (
     DesignInfo(
         "xen-x86",
         "the hypervisor takes it and calls the registered callback",
-        None,
-        LATER,
-        ("power8",),
-        HSRR,
-        (
+        Design.XEN_X86,
+        cpus=("power8",),
+        needs=HSRR,
+        options=(
             Option(
                 "iret",
                 {"hypercall": 0, "direct": X86_IRET_DIRECT},
                 "how the guest returns from its handler: by the iret hypercall, or by itself, unmasking first",
             ),
         ),
+        no_channels="",
     ),
     DesignInfo(
         "xen-ia64",

@@ -53,6 +53,10 @@ SERVER = 8
 CEDE = 43
 CEDE_NOT = 20
 LOOK = 23
+TEST_EVENTS = 6
+FRAME = 53
+IRET = 35
+ENROLL = 3
 POLL_CONTROLLER = 8
 PUSH = 5
 DISARM = 4
@@ -63,3 +67,4 @@ ESCALATION = 13
 # What always goes together
 RESCHEDULE = SOFTIRQ + CHOOSE  # unless it is a wake-up's, which has them in host_wakeup
 RUN_TIMERS = SOFTIRQ + TIMERS
+CALLBACK = FRAME - DELIVER  # an upcall's frame, on top of `inject`, which has deliver_ee's part

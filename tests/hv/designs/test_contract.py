@@ -80,9 +80,11 @@ def test_every_item_is_consumed_once_in_order_by_its_owner(design, owner, arriva
     result, log = logged(work(owner, arrival, trigger, pcpus, count), design)
     assert (result["lost"], result["pending"], result["violations"], result["faults"]) == (0, 0, [], [])
     assert result["raised"] > 0
-    if design != "xen-ppc":
+    if owner == "holding" and design in ("xen-ppc", "xen-x86"):
+        pass  # the guest may be interrupted between enabling and looking again
+    elif design != "xen-ppc":
         assert result["rescued"] == 0
-    elif owner != "holding":  # its guest may be interrupted between enabling and looking again
+    else:
         assert all(preempted_in_its_handler(log, at) for at in np.flatnonzero(log["kind"] == Kind.RESCUE))
     for s, source in enumerate(result["sources"]):
         assert source["raised"] == source["serviced"] + source["coalesced"] + source["dropped"]
@@ -113,6 +115,9 @@ def journeys_are_whole(log):
 @pytest.mark.parametrize(("design", "cpu"), [(design, cpu) for design in DESIGNS for cpu in BY_NAME[design].cpus])
 def test_the_books_balance_on_each_processor_model(design, trigger, cpu):
     result = runner.run(work("computing", "poisson", trigger, 1, 3), design, cpu=cpu)
+    if cpu not in BY_NAME[design].cpus:
+        assert BY_NAME[design].needs in result["skipped"]
+        return
     assert (result["lost"], result["pending"], result["rescued"], result["balanced"]) == (0, 0, 0, True)
 
 

@@ -104,4 +104,4 @@ def unrecoverable(m, p, v):
 @jit
 def whereabouts(m, s):
     """In the controller, pending at the port, masked by the guest, or nowhere."""
-    return external.whereabouts(m, s, False)
+    return external.whereabouts(m, s)
