@@ -26,9 +26,12 @@ FRONT_ENDS = {
     "native": ("native.c",),
     "rhype": ("rhype.c",),
     "xen-ppc": ("xen_ppc.c",),
+    "xen-ppc-fifo": ("xen_ppc.c",),
     "direct": ("direct.c",),
     "xen-x86": ("xen_x86.c", "xen_x86_entry.S"),
 }
+FIFO = {"xen-ppc-fifo": "FIFO_EVENTS"}
+"""What makes another image of the same sources: a macro."""
 BENCH = ("bench/vectors.S", "kernel/start.S", "bench/bench.c")
 PROGRAMS = {
     "mix": (*BENCH, "bench/mix.c"),
@@ -156,7 +159,7 @@ def build(name: str, folder: Path) -> Path:
     image = (folder / f"{name}.elf").resolve()
     sources = [part.relative_to(ROOT).as_posix() for part in parts(name)]
     target = LITTLE_ENDIAN if is_little(name) else BIG_ENDIAN
-    macros = [f"-D{WRONG[name][1]}"] if name in WRONG else []
+    macros = [f"-D{WRONG[name][1]}"] if name in WRONG else [f"-D{FIFO[name]}"] if name in FIFO else []
     command = [sys.executable, "-m", "ziglang", "cc", *target, *LANGUAGE, *CODE, f"-ffile-prefix-map={ROOT}=.", *LINK]
     environment = dict(os.environ, SOURCE_DATE_EPOCH="0", LC_ALL="C")
     done = subprocess.run([*command, *macros, *sources, "-o", str(image)], cwd=ROOT, env=environment, check=False)

@@ -1,6 +1,7 @@
 /*
- * Event channels as every front end reads them that has them: binding, the scan, the end of an interrupt. What differs is
- * how the hypervisor makes the guest look, and when the guest looks again.
+ * Event channels as every front end has them: binding, the end of an interrupt. What differs is how the hypervisor makes
+ * the guest look, and when the guest looks again; and how it looks, in the bitmaps of bitmap.h or the queues of fifo.h.
+ * With the bitmaps:
  *
  * 1. get_irq() clears upcall_pending, then takes the selector, then reads the words it names: that order, or a fresh
  *    notification is discarded with an old one.
@@ -22,34 +23,32 @@
 #define PORTS (WORDS * PORTS_PER_WORD)
 
 static struct xen_shared_info *shared;
-static struct source *source_of_port[WORDS][PORTS_PER_WORD]; /* in the order in which cntlzd counts: see place_of() */
 static u32 self_port; /* the end of a loopback channel that front_send_self() sends on; 0: not made yet */
 
-static inline u64 leading_zeros(u64 bits)
+static inline struct xen_vcpu_info *info_of(const struct scan *scan)
 {
-    return (u64)__builtin_clzl(bits);
+    return scan->smp ? this_vcpu()->info : &scan->shared->vcpu[0];
 }
 
-/* Where the source of a port is noted, word and bit being counted from the most significant. */
-static inline struct source **place_of(u64 word, u64 bit)
-{
-    return &source_of_port[word - (EVENT_WORDS - WORDS)][bit];
-}
+#ifdef FIFO_EVENTS
+#include "fifo.h"
+#else
+#include "bitmap.h"
+#endif
 
-/* Every port starts unmasked, in the hypervisor's eyes: mask what nobody has bound. */
 static void events_init(void)
 {
     shared = (struct xen_shared_info *)config.shared_info;
     if (!shared)
         give_up(EXIT_SETUP, "no shared-info in the device tree", 0);
-    for (u64 word = 0; word < EVENT_WORDS; word++)
-        shared->mask[word] = ~0UL;
+    channels_init();
     this_vcpu()->info = &shared->vcpu[0];
 }
 
 static inline void events_init_secondary(void)
 {
     this_vcpu()->info = &shared->vcpu[this_vcpu()->number];
+    channels_init_vcpu();
 }
 
 static inline void events_start_vcpu(u64 number, const struct vcpu_context *context)
@@ -58,31 +57,6 @@ static inline void events_start_vcpu(u64 number, const struct vcpu_context *cont
         give_up(EXIT_SETUP, "VCPUOP_initialise refused", number);
     if (xen_call3(XEN_VCPU_OP, VCPUOP_UP, number, 0) != 0)
         give_up(EXIT_SETUP, "VCPUOP_up refused", number);
-}
-
-/*
- * Let a port's events in: clear MASK, then look at PENDING, for an event that came while it was masked left no selector
- * bit. Interrupts are off. Events are told to the first vCPU unless the port is bound to another, here, before there
- * are any.
- */
-static void listen(u32 port, struct source *source, int binds)
-{
-    u64 word = port / PORTS_PER_WORD;
-    u64 bit = 1UL << port % PORTS_PER_WORD;
-    struct evtchn_bind_vcpu bind = {.port = port, .vcpu = source->vcpu};
-
-    if (port >= PORTS)
-        give_up(EXIT_SETUP, "port out of range", port);
-    if (binds && source->vcpu != 0 && xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_VCPU, handle(&bind)) != 0)
-        give_up(EXIT_SETUP, "bind_vcpu refused", port);
-    *place_of(EVENT_WORDS - 1 - word, leading_zeros(bit)) = source;
-    vcpu_of(source->vcpu)->bound[WORDS - 1 - word] |= bit;
-    atomic_clear(&shared->mask[word], bit);
-    barrier();
-    if (shared->pending[word] & bit) {
-        atomic_set(&shared->vcpu[source->vcpu].selector, 1UL << word);
-        shared->vcpu[source->vcpu].upcall_pending = 1;
-    }
 }
 
 static void events_register(struct source *source)
@@ -96,11 +70,6 @@ static void events_register(struct source *source)
         give_up(EXIT_SETUP, "irq_status_query refused", source->irq);
     source->eoi_argument = query.flags & IRQ_STATUS_NEEDS_EOI ? handle(&source->irq) : 0;
     listen(bind.port, source, 1);
-}
-
-static inline struct xen_vcpu_info *info_of(const struct scan *scan)
-{
-    return scan->smp ? this_vcpu()->info : &scan->shared->vcpu[0];
 }
 
 /*
@@ -139,84 +108,6 @@ static void events_open_channel(struct channel *channel)
 static inline void events_notify(const struct channel *channel)
 {
     xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_SEND, handle(&channel->port));
-}
-
-/*
- * Steps R1 to R3 of docs/explanation/event-channels.md. Xen may set a selector bit at any time, from another processor
- * too, so only an atomic exchange loses none. The upcall byte is just stored: whatever Xen sets before is found in the
- * selector, and what it sets afterwards stays.
- */
-static inline void take_notification(struct scan *scan)
-{
-    struct xen_vcpu_info *info = info_of(scan);
-
-    info->upcall_pending = 0;
-    barrier();
-    scan->selector = atomic_exchange(&info->selector, 0);
-}
-
-static inline volatile u64 *pending_word(const struct scan *scan)
-{
-    return &scan->shared->pending[EVENT_WORDS - 1 - scan->word];
-}
-
-/*
- * R4: the lowest word that the selector names, and its ports that are pending and not masked. The words are the
- * domain's, the selector is the vCPU's: of several, each handles the ports that are bound to it.
- */
-static inline void take_word(struct scan *scan)
-{
-    u64 bit = scan->selector & -scan->selector;
-
-    scan->selector ^= bit;
-    scan->word = leading_zeros(bit);
-    scan->ready = pending_word(scan)[0] & ~pending_word(scan)[EVENT_WORDS];
-    if (scan->smp)
-        scan->ready &= this_vcpu()->bound[scan->word - (EVENT_WORDS - WORDS)];
-}
-
-/*
- * R5: the lowest port that is ready. PENDING is cleared atomically, for Xen sets bits of other ports in the same word.
- * Only ports that are bound are ever unmasked, so each has a source.
- */
-static inline struct source *take_port(struct scan *scan)
-{
-    u64 bit = scan->ready & -scan->ready;
-    struct source *source = *place_of(scan->word, leading_zeros(bit));
-
-    scan->ready ^= bit;
-    atomic_clear(pending_word(scan), bit);
-    ASSUME(source != NO_IRQ);
-    return source;
-}
-
-/* The upcall byte is set, or nobody would have called. */
-static inline struct source *first_event(struct scan *scan)
-{
-    scan->shared = shared;
-    scan->word = scan->ready = scan->ticked = 0;
-    take_notification(scan);
-    if (UNLIKELY(scan->selector == 0))
-        return NO_IRQ;
-    take_word(scan);
-    return LIKELY(scan->ready != 0) ? take_port(scan) : NO_IRQ;
-}
-
-/* Whether what was taken is not all handled. */
-static inline int has_event(const struct scan *scan)
-{
-    return (scan->ready | scan->selector) != 0;
-}
-
-/* The next port of what was taken. */
-static inline struct source *next_event(struct scan *scan)
-{
-    while (scan->ready == 0) {
-        if (scan->selector == 0)
-            return NO_IRQ;
-        take_word(scan);
-    }
-    return take_port(scan);
 }
 
 static inline void end_event(const struct source *source)

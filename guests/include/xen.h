@@ -27,6 +27,10 @@ enum {
     EVTCHNOP_ALLOC_UNBOUND = 6,
     EVTCHNOP_BIND_IPI = 7,
     EVTCHNOP_BIND_VCPU = 8,
+    EVTCHNOP_UNMASK = 9,
+    EVTCHNOP_INIT_CONTROL = 11,
+    EVTCHNOP_EXPAND_ARRAY = 12,
+    EVTCHNOP_SET_PRIORITY = 13,
     VCPUOP_INITIALISE = 0,
     VCPUOP_UP = 1,
     PHYSDEVOP_IRQ_STATUS_QUERY = 5,
@@ -74,6 +78,23 @@ struct evtchn_bind_ipi {
 struct evtchn_bind_vcpu {
     u32 port;
     u32 vcpu;
+};
+
+struct evtchn_init_control {
+    u64 frame;
+    u32 offset;
+    u32 vcpu;
+    u8 link_bits; /* out */
+    u8 padding[7];
+};
+
+struct evtchn_expand_array {
+    u64 frame;
+};
+
+struct evtchn_set_priority {
+    u32 port;
+    u32 priority;
 };
 
 /* VCPUOP_initialise: the registers that a vCPU begins with, as the PowerPC port had them in 2007. */

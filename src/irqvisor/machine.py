@@ -460,13 +460,15 @@ def new_code(pages: int) -> np.ndarray[Any, Any]:
 
 
 def watch_pages(state: np.ndarray[Any, Any]) -> None:
-    """(Re)build the code map: nothing decoded, shared_info pages watched, who owns what as before."""
+    """(Re)build the code map: nothing decoded, pages where guests clear PENDING watched, who owns what as before."""
     views = tables.Views(state)
     entries = views[Table.CODEMAP].entry
     entries &= CLEAN
     for d in views[Table.DOMAIN]:
         if d.shared != NOBODY:
             entries[int(d.shared) >> PAGE_SHIFT] |= WATCHED
+        if d.words:
+            entries[int(d.event_page[0]) >> PAGE_SHIFT] |= WATCHED
     assert not np.any(entries & CODE_PAGE)
 
 

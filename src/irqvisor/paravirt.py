@@ -17,7 +17,7 @@ from irqvisor.guest import devicetree
 from irqvisor.guest.image import Image
 from irqvisor.hv import control, loop
 from irqvisor.hv.control import operations
-from irqvisor.hv.state import PortState, RunState
+from irqvisor.hv.state import PortState, Release, RunState
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NEVER, NOBODY, Arrival, Model, RegionKind
 from irqvisor.hw.wiring import Controller
@@ -129,6 +129,8 @@ class DomainConfig:
     tick_hz: int = 0
     misbehave: str = ""
     privileged: bool = False
+    modern: bool = False  # Xen's calls have the semantics of today, not those of 2008
+    max_port: int = xen.PORTS_FIFO - 1
 
 
 @dataclass(frozen=True)
@@ -349,11 +351,13 @@ def _domains(machine: Machine, config: Config, shared_ram: int) -> list[Layout]:
         ram = domain.ram_base
         e = machine.views[Table.DOMAIN][d]
         e.id, e.alive, e.vcpu, e.vcpus, e.ram, e.ram_bytes = d, 1, v, len(domain.pcpus), ram, domain.ram_bytes
-        e.pirqs, e.max_port = xen.NR_PIRQS, xen.PORTS_FIFO - 1
+        e.pirqs, e.max_port = xen.NR_PIRQS, domain.max_port
+        e.release = int(Release.MODERN if domain.modern else Release.XEN_2008)
         e.shared = ram + layout.shared_info if config.has_shared_info else NOBODY
         e.work, e.loops, e.privileged = ram + layout.work, len(domain.loops), int(domain.privileged)
         if config.has_shared_info:
-            e.port, e.ports, e.valid = FIRST_PORTS * d, FIRST_PORTS, xen.PORT_BUCKET_2008
+            e.port, e.ports = FIRST_PORTS * d, FIRST_PORTS
+            e.valid = xen.PORT_BUCKET_MODERN if domain.modern else xen.PORT_BUCKET_2008
             ports[FIRST_PORTS * d].state = PortState.RESERVED
         plain = domain.ram_bytes - PAGE if config.has_xive else domain.ram_bytes
         wired = [

@@ -293,7 +293,7 @@ def test_a_guest_that_dies_does_not_hold_a_shared_line_off(sharing):
 def test_seven_guests_may_share_a_line(two):
     dom0, domu = two
     r = pirq(domu.machine, 5)
-    r.shareable, r.sharers = 1, 6
+    r.shareable, r.sharers, r.sharer[:] = 1, 6, range(10, 16)
     assert bind_pirq(dom0, 5, share=1) == -xen.EBUSY
 
 

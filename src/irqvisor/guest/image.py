@@ -18,8 +18,8 @@ from elftools.elf.sections import SymbolTableSection
 
 from irqvisor.errors import ImageError, did_you_mean
 
-BUNDLED = ("native", "rhype", "xen-ppc", "xen-x86", "direct")
-"""The front ends of the bundled kernel, by the design that each was written for."""
+BUNDLED = ("native", "rhype", "xen-ppc", "xen-ppc-fifo", "xen-x86", "direct")
+"""The front ends of the bundled kernel, by the design that each was written for; -fifo: with FIFO event channels."""
 
 IMAGES = Path(__file__).parent / "images"
 ELF_MAGIC = b"\x7fELF"

@@ -14,7 +14,7 @@ from irqvisor.hw.memory import load64, write_ram
 from irqvisor.hw.state import NOBODY, pcpu, source
 from irqvisor.spec import paths
 from irqvisor.spec.bits import ctz, sll, sub
-from irqvisor.spec.xen import EINVAL, EVTCHN_MASK, EVTCHN_PENDING, PENDING_SEL
+from irqvisor.spec.xen import EINVAL, EVTCHN_MASK, EVTCHN_PENDING, FIFO_PENDING, PENDING_SEL
 
 __all__ = ["upcall_pending"]
 
@@ -163,25 +163,39 @@ def unmask(m, p, d, number):
 
 @jit
 def observe_store(m, p):
-    """A guest stored to its shared_info page. Clearing the PENDING bit of a device's port is how it says that it
+    """A guest stored to where its ports' PENDING bits are. Clearing that of a device's port is how it says that it
     knows who interrupted it."""
     pc = pcpu(m, p)
     d = vcpu(m, pc.context).domain
+    cleared = pc.watch_old & ~pc.watch_new
+    if domain(m, d).fifo != 0:
+        number = (pc.watch_at - domain(m, d).event_page[0]) // 4
+        if cleared & sll(FIFO_PENDING, 32) != 0:
+            cleared_pending(m, p, d, number)
+        if cleared & FIFO_PENDING != 0:
+            cleared_pending(m, p, d, number + 1)
+        return
     offset = pc.watch_at - domain(m, d).shared
     if offset < EVTCHN_PENDING or offset >= EVTCHN_MASK:
         return
-    cleared = pc.watch_old & ~pc.watch_new
     while cleared != 0:
         number = 8 * (offset - EVTCHN_PENDING) + ctz(cleared)
         cleared &= sub(cleared, 1)
-        if number < domain(m, d).ports:
-            e = port(m, domain(m, d).port + number)
-            if e.state == PortState.PIRQ:
-                learn(m, p, pc.context, e.remote_port)
-            elif e.source != 0:
-                inbox.learn(m, p, pc.context, e.source - 1)
-            else:
-                trace.context_count(m, pc.context).learned += 1  # no source, but not spurious either
+        cleared_pending(m, p, d, number)
+
+
+@jit
+def cleared_pending(m, p, d, number):
+    """A guest cleared PENDING of a port."""
+    if number < domain(m, d).ports:
+        v = pcpu(m, p).context
+        e = port(m, domain(m, d).port + number)
+        if e.state == PortState.PIRQ and pirq(m, e.remote_port).domain == d:
+            learn(m, p, v, e.remote_port)
+        elif e.source != 0:
+            inbox.learn(m, p, v, e.source - 1)
+        else:
+            trace.context_count(m, v).learned += 1  # no source of its own, but not spurious either
 
 
 @jit

@@ -127,7 +127,7 @@ def _domains(scenario: Scenario, design: str, labels: Labels) -> tuple[paravirt.
             name=d.name,
             pcpus=d.placement,
             affinity=sum(1 << p for p in set(d.affinity or range(scenario.pcpus))),
-            image=Path(d.image) if d.image else IMAGES / f"{design}.elf",
+            image=Path(d.image) if d.image else IMAGES / f"{kernel(d, design)}.elf",
             ram_bytes=d.ram_kib * 1024,
             ram_base=d.ram_base_kib * 1024,
             loops=tuple(loops(d)),
@@ -137,9 +137,16 @@ def _domains(scenario: Scenario, design: str, labels: Labels) -> tuple[paravirt.
             tick_hz=d.tick_hz,
             misbehave=d.misbehave or "",
             privileged=d.privileged,
+            modern=d.abi == "modern",
+            max_port=d.max_port,
         )
         for d in scenario.domains
     )
+
+
+def kernel(domain: scenarios.Domain, design: str) -> str:
+    """The bundled kernel for a domain under a design. The queues of FIFO have one of their own."""
+    return f"{design}-fifo" if domain.event_channels == "fifo" and design == "xen-ppc" else design
 
 
 def loops(domain: scenarios.Domain) -> list[str]:

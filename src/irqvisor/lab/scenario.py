@@ -37,6 +37,7 @@ from irqvisor.lab import recording as recordings
 from irqvisor.lab.profile import Profile
 from irqvisor.lab.recording import Recording
 from irqvisor.spec.designs import BY_NAME, NUMBERS
+from irqvisor.spec.xen import PORTS_FIFO
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +65,9 @@ STACK_BYTES = 2048
 
 KERNEL_KIB = 52
 """RAM that the bundled kernel with its stack (44 KiB at most), its device tree and the shared page take."""
+
+FIFO_KIB = 20
+"""RAM that the bundled kernel takes beyond that for the queues of FIFO event channels."""
 
 WORK_BYTES = 512
 """RAM that its work counters take."""
@@ -238,6 +242,15 @@ class Domain(Model):
         description="where that memory lies in the machine's; default: behind the domain before",
     )
     privileged: bool = Field(default=False, description="may use the hypercalls reserved for domain 0")
+    abi: Literal["2008", "modern"] = Field(
+        default="2008", description="whose event channels: Xen's of 2008 or of today (4.17); xen-ppc"
+    )
+    event_channels: Literal["2-level", "fifo"] = Field(
+        default="2-level", description="how its kernel reads event channels; fifo: modern only, and only under xen-ppc"
+    )
+    max_port: int = Field(
+        default=PORTS_FIFO - 1, ge=1, lt=PORTS_FIFO, description="the highest event-channel port it may use"
+    )
     image: str | None = Field(default=None, min_length=1, description="an ELF or raw image of your own")
     misbehave: (
         Literal[
@@ -448,6 +461,9 @@ def _contradictions(scenario: Scenario) -> Iterable[tuple[str, str, str, str]]:
     for i, domain in enumerate(scenario.domains):
         if domain.pcpu >= scenario.pcpus:
             yield f"domains[{i}].pcpu", *_no_such_pcpu(domain.pcpu, scenario.pcpus)
+        if domain.event_channels == "fifo" and domain.abi != "modern":
+            hint = f'set domains.{domain.name}.abi = "modern"'
+            yield f"domains[{i}].event_channels", "fifo", "2-level, which is all that 2008 had", hint
         if len(domain.placement) != domain.vcpus:
             found = f"{len(domain.placement)} pCPUs for {domain.vcpus} vCPUs"
             yield f"domains[{i}].placement", found, "one for each vCPU", "leave placement out to have them placed"
@@ -565,7 +581,8 @@ def ram_needed_kib(scenario: Scenario, domain: Domain) -> int:
     rings = sum(-(-(16 + 8 * part.slots) // 64) * 64 for part in owned)
     owned += [c for c in scenario.channels if c.producer == domain.name]
     stacks = STACK_BYTES * (domain.vcpus - 1)
-    return KERNEL_KIB + -(-(WORK_BYTES + rings + stacks + TREE_BYTES_PER_SOURCE * len(owned)) // 4096) * 4
+    kernel = KERNEL_KIB + (FIFO_KIB if domain.event_channels == "fifo" else 0)
+    return kernel + -(-(WORK_BYTES + rings + stacks + TREE_BYTES_PER_SOURCE * len(owned)) // 4096) * 4
 
 
 # ------------------------------------------------------------------------------------------------- reading and changing
@@ -675,6 +692,9 @@ def fingerprint(scenario: Scenario) -> str:
     if scenario.recording is not None:
         data["recording"]["file"] = _digest(recordings.resolve(scenario.recording.file))
     for domain in data["domains"]:
+        for key in ("abi", "event_channels", "max_port"):
+            if domain[key] == Domain.model_fields[key].default:
+                del domain[key]
         if domain["image"] is not None:
             domain["image"] = _digest(Path(domain["image"]))
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

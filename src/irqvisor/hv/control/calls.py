@@ -224,6 +224,14 @@ PHYSDEV_OP = Hypercall(
             8,
             (Field("irq", 0, 4), Field("flags", 4, 4, out=True)),
         ),
+        Operation(
+            xen.PHYSDEVOP_ALLOC_IRQ_VECTOR,
+            "alloc_irq_vector",
+            pirqs.alloc_irq_vector,
+            "EPERM unprivileged; EINVAL out of range",
+            8,
+            (Field("irq", 0, 4), Field("vector", 4, 4, out=True)),
+        ),
         Operation(xen.PHYSDEVOP_EOI, "eoi", pirqs.eoi, "EINVAL out of range", 4, (Field("irq", 0, 4),), in_loop=True),
     ),
 )

@@ -7,6 +7,7 @@ from irqvisor.hv import loop
 from irqvisor.hv.control import pirqs, ports
 from irqvisor.hv.control.plane import CallError, Plane
 from irqvisor.hv.state import Attached, PortState
+from irqvisor.hw.state import PAGE_SHIFT, WATCHED
 from irqvisor.spec import paths, xen
 from irqvisor.tables import Table
 
@@ -163,6 +164,16 @@ def leave_fifo(plane: Plane, domain: int) -> None:
     for v in plane.views[Table.VCPU][int(d.vcpu) : int(d.vcpu + d.vcpus)]:
         v.control = -1
         v.tail[:] = 0
+    first = int(d.shared) + xen.EVTCHN_PENDING
+    watch(plane, domain, first, first + xen.PORTS_2L // 8)
+
+
+def watch(plane: Plane, domain: int, first: int, end: int) -> None:
+    """Have the domain's stores between two RAM offsets of a page reported: it clears PENDING there."""
+    d = plane.domain_of(domain)
+    cpus = plane.views[Table.CONTEXT][int(d.vcpu) : int(d.vcpu + d.vcpus)]
+    cpus.watch_from, cpus.watch_to = first, end
+    plane.views[Table.CODEMAP][first >> PAGE_SHIFT].entry |= WATCHED
 
 
 def init_control(plane: Plane, control_gfn: int, offset: int, vcpu: int) -> dict[str, int]:
@@ -200,8 +211,11 @@ def expand_array(plane: Plane, array_gfn: int) -> None:
     first = int(d.words)
     if first >= xen.FIFO_PAGES * xen.FIFO_WORDS_PER_PAGE:
         raise CallError(-xen.ENOSPC)
-    d.event_page[first // xen.FIFO_WORDS_PER_PAGE] = plane.frame(array_gfn)
+    page = plane.frame(array_gfn)
+    d.event_page[first // xen.FIFO_WORDS_PER_PAGE] = page
     d.words = first + xen.FIFO_WORDS_PER_PAGE
+    if first == 0:
+        watch(plane, plane.domain, page, page + 4096)
     fresh = ports.records(plane, plane.domain)[first : int(d.words)]
     for k in fresh.pending.nonzero()[0].tolist():
         loop.raise_port(plane.arrays, plane.pcpu, plane.domain, first + k)
