@@ -285,6 +285,8 @@ class Machine:
             if self.header.design == Design.PARTITION:
                 return not self._awaited or self._awaited not in self._printed
             self.write_console(int(request.domain), bytes([int(request.value)]))
+        elif reason == Stop.ATTACHED:
+            control.attached(self, int(request.domain), int(request.value))
         elif reason == Stop.LOG:
             self.spill_log()
         elif reason == Stop.PANIC:
@@ -296,6 +298,9 @@ class Machine:
     def _serve(self, p: int) -> None:
         v = int(self.views[Table.PCPU][p].context)
         control.serve(control.Plane(self, int(self.views[Table.VCPU][v].domain), v, p))
+        request = self.views[Table.REQUEST][0]
+        if request.reason == Stop.ATTACHED:
+            control.attached(self, int(request.domain), int(request.value))
         loop.resume(self.arrays, p)
 
     def _take_printed(self) -> None:
@@ -379,10 +384,14 @@ class Machine:
         xics.set_line(self.arrays, known.index(number), level)
 
     def type_in(self, text: bytes, domain: int = 0) -> None:
-        """Bytes arrive at a domain's console, which its guest reads; on a pseries board the console interrupts."""
+        """Bytes arrive at a domain's console, which its guest reads. On a pseries board the console interrupts; where
+        there are event channels the guest gets one."""
         self.typed[domain].extend(text)
         if self.header.design == Design.PARTITION and text:
             self._raise_source(XISR_CONSOLE, 1)
+        elif text:
+            with np.errstate(over="ignore"):
+                control.typed(self, domain)
 
     def own(self, at: int, size: int) -> None:
         """RAM is about to be written from outside, `size` bytes at an offset: its pages are this machine's own then."""

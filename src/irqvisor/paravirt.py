@@ -16,7 +16,7 @@ from irqvisor.errors import ImageError
 from irqvisor.guest import devicetree
 from irqvisor.guest.image import Image
 from irqvisor.hv import control, loop
-from irqvisor.hv.control import operations
+from irqvisor.hv.control import operations, ports, ring_console
 from irqvisor.hv.state import PortState, Release, RunState
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NEVER, NOBODY, Arrival, Model, RegionKind
@@ -131,6 +131,7 @@ class DomainConfig:
     privileged: bool = False
     modern: bool = False  # Xen's calls have the semantics of today, not those of 2008
     max_port: int = xen.PORTS_FIFO - 1
+    start: str = "board"  # "domu" or "dom0": as Xen starts it, with its console and store
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,7 @@ class Layout:
     work: int
     rings: dict[int, int]
     free: int  # the kernel must end at or below this
+    console: int = 0  # a domU's console page; the page of the store is below it
 
 
 def whole_pages(size: int) -> int:
@@ -212,7 +214,8 @@ def lay_out(config: Config, d: int) -> Layout:
     shared_rings = dict.fromkeys((s for s, c in numbered(config) if c.is_shared), 0)
     # A tree's size does not depend on the addresses in it
     size = len(devicetree.build(_tree(config, d, Layout(shared, 0, 0, 0, dict.fromkeys(owned, 0) | shared_rings, 0))))
-    tree = (shared - size) // PAGE * PAGE
+    console = shared - PAGE if starts_as_domu(config, d) else 0
+    tree = ((console - PAGE if console else shared) - size) // PAGE * PAGE
     place = tree - WORK_BYTES
     work = place
     rings = {}
@@ -231,7 +234,12 @@ def lay_out(config: Config, d: int) -> Layout:
         if c.is_shared:
             rings[s] = at
             at += whole_pages(ring_bytes(c.slots))
-    return Layout(shared, tree, size, work, rings, place // PAGE * PAGE)
+    return Layout(shared, tree, size, work, rings, place // PAGE * PAGE, console)
+
+
+def starts_as_domu(config: Config, d: int) -> bool:
+    """Whether a domain has the pages that Xen's toolstack gives one."""
+    return config.has_shared_info and config.domains[d].start == "domu"
 
 
 def build(config: Config) -> Machine:
@@ -289,6 +297,7 @@ def build(config: Config) -> Machine:
     _sources(machine, config, layouts)
     if config.has_xive:
         _xive(machine, config, layouts)
+    _start_xen(machine, config, layouts)
     _channels(machine, config, layouts)
     _guests(machine, config, layouts)
     watch_pages(machine.state)
@@ -528,6 +537,47 @@ def _regions(machine: Machine, v: int) -> list[Any]:
     return list(machine.views[Table.REGION][int(c.region) : int(c.region + c.regions)])
 
 
+DOMU_FILLER = 0x5555_5555_5555_5555
+"""What Xen's toolstack leaves in a domU's other registers (xc_dom_powerpc.c)."""
+OPEN_FIRMWARE = 0x200_0000
+"""Where a dom0 would call Open Firmware; nothing is there on this board."""
+
+
+def start_registers(c: Any, start: str, kernel: int) -> None:
+    """A domain's registers as Xen or its toolstack sets them; r3 is the tree's address on this board, for both."""
+    if start == "domu":
+        c.gpr[:32] = DOMU_FILLER
+        c.gpr[1] = c.gpr[5] = c.gpr[13] = 0
+        c.gpr[4] = kernel
+    else:
+        c.gpr[1], c.gpr[5] = OPEN_FIRMWARE - 112, OPEN_FIRMWARE
+        c.msr = MSR_SF
+
+
+def _start_xen(machine: Machine, config: Config, layouts: list[Layout]) -> None:
+    """The ports of a domU's console and store: the hypervisor serves the console, nobody the store."""
+    for d, layout in enumerate(layouts):
+        e = machine.views[Table.DOMAIN][d]
+        e.hardware = int(config.has_shared_info and config.domains[d].privileged)
+        if layout.console:
+            plane = control.of_domain(machine, d)
+            ring_console.connect(plane, int(e.ram) + layout.console)
+            ports.bind(plane, d, ports.allocate(plane, d), PortState.UNBOUND, remote_domain=0)
+
+
+def _xen_node(config: Config, d: int, layout: Layout) -> devicetree.XenStart | None:
+    if not config.has_shared_info or config.domains[d].start == "board":
+        return None
+    if not layout.console:
+        return devicetree.XenStart(privileged=config.domains[d].start == "dom0", console=(0, 0), store=(0, 0))
+    console, store = CONSOLE_PORTS
+    return devicetree.XenStart(console=(layout.console, console), store=(layout.console - PAGE, store))
+
+
+CONSOLE_PORTS = (1, 3)
+"""Ports of a domU's console and store: the first that it gets. The one between is the hypervisor's end."""
+
+
 def _guests(machine: Machine, config: Config, layouts: list[Layout]) -> None:
     for d, domain in enumerate(config.domains):
         program = Image.load(domain.image)
@@ -538,6 +588,8 @@ def _guests(machine: Machine, config: Config, layouts: list[Layout]) -> None:
         _put(machine, start + layout.tree, tree)
         c = machine.views[Table.CONTEXT][int(machine.views[Table.DOMAIN][d].vcpu)]
         c.nip = program.entry
+        if config.has_shared_info and domain.start != "board":
+            start_registers(c, domain.start, program.entry)
         c.gpr[3] = layout.tree
         machine.labels.symbols.append(list(program.symbols))
 
@@ -631,6 +683,7 @@ def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None
         front_end=FRONT_ENDS[config.design],
         shared_info=layout.shared_info if config.has_shared_info else None,
         xive=_xive_node(config, d, layout) if config.has_xive else None,
+        xen_start=_xen_node(config, d, layout),
     )
 
 

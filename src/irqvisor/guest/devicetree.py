@@ -6,7 +6,7 @@ node and property means to a guest is in docs/reference/paravirt-board.md. The s
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import fdt
 
@@ -114,6 +114,21 @@ class Xive:
 
 
 @dataclass(frozen=True, slots=True)
+class XenStart:
+    """What Xen's own start of day adds to the tree of a domain.
+
+    Attributes:
+        privileged: it is domain 0, whose console is the hypervisor's.
+        console: (guest real address, port) of its console page; None: domain 0.
+        store: the same of its page of the store.
+    """
+
+    privileged: bool = False
+    console: tuple[int, int] | None = None
+    store: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BoardTree:
     """A paravirt board as one guest sees it.
 
@@ -135,6 +150,7 @@ class BoardTree:
         front_end: how it asks which interrupt came.
         shared_info: address of the page shared with Xen; None for the other front ends.
         xive: its controller, for that front end.
+        xen_start: what a domain that begins as under Xen itself finds besides.
     """
 
     ram_bytes: int
@@ -154,6 +170,7 @@ class BoardTree:
     front_end: FrontEnd = "native"
     shared_info: int | None = None
     xive: Xive | None = None
+    xen_start: XenStart | None = None
 
 
 def build(tree: BoardTree) -> bytes:
@@ -183,7 +200,7 @@ def build(tree: BoardTree) -> bytes:
             _u64s("reg", 0, tree.ram_bytes),
         ),
         _cpus(tree),
-        _node("chosen", _text("bootargs", tree.bootargs)),
+        _node("chosen", _text("bootargs", tree.bootargs), *_chosen(tree)),
         _irqvisor(tree),
         _sources(tree.sources),
         *([_channels(tree.channels)] if tree.channels else []),
@@ -267,6 +284,30 @@ def _channels(channels: Iterable[BoardChannel]) -> fdt.Node:
     return node
 
 
+XEN_PHANDLE = 1
+"""Of /xen, which stands for the interrupt controller."""
+
+
+def _chosen(tree: BoardTree) -> list[Any]:
+    if tree.xen_start is None:
+        return []
+    return [fdt.PropWords("interrupt-controller", XEN_PHANDLE), _text("linux,stdout-path", "/xen/console")]
+
+
+def _xen_start(start: XenStart | None) -> list[Any]:
+    """What Xen/PPC (ofd_fixup.c) and its toolstack (mk_flatdevtree.c) put below /xen."""
+    if start is None:
+        return []
+    found: list[Any] = [fdt.PropWords("linux,phandle", XEN_PHANDLE), fdt.PropWords("phandle", XEN_PHANDLE)]
+    if start.privileged:
+        found += [fdt.Property("privileged"), fdt.Property("initdomain"), _text("version", "3.2")]
+        return [*found, _node("console", fdt.PropWords("interrupts", 0, 0))]
+    for name, place in (("console", start.console), ("store", start.store)):
+        if place is not None:
+            found.append(_node(name, _u64s("reg", place[0], 4096), fdt.PropWords("interrupts", place[1], 0)))
+    return found
+
+
 def _controllers(tree: BoardTree) -> list[fdt.Node]:
     """The node that tells a guest which front end its machine answers."""
     if tree.shared_info is not None:
@@ -275,6 +316,7 @@ def _controllers(tree: BoardTree) -> list[fdt.Node]:
                 "xen",
                 _text("compatible", "xen,xen-3.0"),
                 _u64s("shared-info", tree.shared_info, SHARED_INFO_BYTES),
+                *_xen_start(tree.xen_start),
             )
         ]
     if tree.xive is not None:

@@ -11,7 +11,7 @@ from irqvisor.hv.accounting import path
 from irqvisor.hv.notify import mark, test_and_set, upcall_pending, wake_pollers
 from irqvisor.hv.state import Attached, PortState, Release, domain, pirq, port, vcpu
 from irqvisor.hw.memory import load64, write_ram
-from irqvisor.hw.state import NOBODY, pcpu, source
+from irqvisor.hw.state import NOBODY, Stop, pcpu, request, source
 from irqvisor.spec import paths
 from irqvisor.spec.bits import ctz, sll, sub
 from irqvisor.spec.xen import EINVAL, EVTCHN_MASK, EVTCHN_PENDING, FIFO_PENDING, PENDING_SEL
@@ -125,9 +125,13 @@ def reach(m, p, d, number):
 @jit
 def send_attached(m, p, e):
     """Send on a port that has to do with the hypervisor: its own end is not the guest's; at the far end of a channel to
-    it, a function of the hypervisor runs, and no bit is set."""
+    it, a function of the hypervisor runs, in the control plane, and no bit is set."""
     if e.attached & Attached.OWNED != 0:
         return -EINVAL
+    r = request(m)
+    r.reason = Stop.ATTACHED
+    r.domain = e.peer
+    r.value = e.remote_port
     trace.emit(m, trace.Kind.ATTACHED, pcpu(m, p).now, p, e.peer, -1, 0, e.remote_port)
     return 0
 

@@ -30,6 +30,8 @@ DOMAIN = np.dtype(
         ("pauses", "i8"),  # how often its controller has paused it
         ("hardware", "i8"),  # 1: global VIRQs that nobody handles are its
         ("handles", "i8"),  # global VIRQs that it was made the handler of, a bit each
+        ("console", "i8"),  # RAM offset of its console page, where it has one
+        ("console_port", "i8"),  # the hypervisor's end of its event channel; 0: it has no such console
         ("pirq", "i8"),  # the machine's interrupt that is its pirq 0
         ("pirqs", "i8"),  # pirq numbers it has
         ("work", "i8"),  # RAM offset of its work counters (one u64 a compute loop)

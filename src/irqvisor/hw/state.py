@@ -345,4 +345,5 @@ class Stop(IntEnum):
     LOG = 9  # the event log is nearly full; take its records and go on
     ATTENTION = 10  # attn: a guest stopped its processor
     CHECKSTOP = 11  # a machine check with MSR[ME]=0
+    ATTACHED = 13  # a guest notified a port of the hypervisor itself
     INTERRUPT = 12  # a context took an interrupt, and `run` was told to stop there

@@ -139,6 +139,7 @@ def _domains(scenario: Scenario, design: str, labels: Labels) -> tuple[paravirt.
             privileged=d.privileged,
             modern=d.abi == "modern",
             max_port=d.max_port,
+            start=d.start,
         )
         for d in scenario.domains
     )

@@ -248,6 +248,10 @@ class Domain(Model):
     event_channels: Literal["2-level", "fifo"] = Field(
         default="2-level", description="how its kernel reads event channels; fifo: modern only, and only under xen-ppc"
     )
+    start: Literal["board", "domu", "dom0"] = Field(
+        default="board",
+        description="how it begins under a design of Xen: as the board has it, or as Xen starts a domU or domain 0",
+    )
     max_port: int = Field(
         default=PORTS_FIFO - 1, ge=1, lt=PORTS_FIFO, description="the highest event-channel port it may use"
     )
@@ -692,7 +696,7 @@ def fingerprint(scenario: Scenario) -> str:
     if scenario.recording is not None:
         data["recording"]["file"] = _digest(recordings.resolve(scenario.recording.file))
     for domain in data["domains"]:
-        for key in ("abi", "event_channels", "max_port"):
+        for key in ("abi", "event_channels", "start", "max_port"):
             if domain[key] == Domain.model_fields[key].default:
                 del domain[key]
         if domain["image"] is not None:

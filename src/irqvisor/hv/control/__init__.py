@@ -5,6 +5,7 @@ book, acts, and puts the result in r3; `loop.resume` then goes on. Errors are Xe
 bad pointer is the caller's error, never ours.
 """
 
+from irqvisor.hv.control import hypervisor, ring_console
 from irqvisor.hv.control.calls import xen_call
 from irqvisor.hv.control.console import terminal_call
 from irqvisor.hv.control.papr_calls import papr_call
@@ -13,7 +14,7 @@ from irqvisor.spec import xen
 from irqvisor.spec.designs import Design
 from irqvisor.tables import Table
 
-__all__ = ["Host", "Plane", "serve"]
+__all__ = ["Host", "Plane", "attached", "serve", "typed"]
 
 
 def serve(plane: Plane) -> None:
@@ -30,3 +31,26 @@ def serve(plane: Plane) -> None:
     except CallError as refused:
         result = refused.code
     plane.cpu.gpr[3] = result
+
+
+def attached(host: Host, domain: int, port: int) -> None:
+    """A guest notified a port of the hypervisor's own in a domain: its console's, if anybody's."""
+    plane = of_domain(host, domain)
+    if port == int(plane.own.console_port):
+        ring_console.serve(plane)
+
+
+def typed(host: Host, domain: int) -> None:
+    """Something was typed for a domain: its console ring gets it, or VIRQ_CONSOLE tells it to read."""
+    plane = of_domain(host, domain)
+    if plane.own.console_port:
+        if ring_console.type_in(plane):
+            ring_console.tell(plane)
+    elif plane.own.valid:
+        hypervisor.raise_domain_virq(plane, xen.VIRQ_CONSOLE)
+
+
+def of_domain(host: Host, domain: int) -> Plane:
+    """A plane of a domain's first vCPU, wherever it runs."""
+    v = int(host.views[Table.DOMAIN][domain].vcpu)
+    return Plane(host, domain, v, int(host.views[Table.VCPU][v].pcpu))
