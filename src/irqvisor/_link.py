@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import binding as llvm
+from llvmlite.binding.newpassmanagers import create_new_module_pass_manager
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
@@ -56,9 +57,19 @@ class Whole(JITCodeLibrary):
             if not function.is_declaration and function.name not in own:
                 function.linkage = llvm.Linkage.internal  # so that LLVM may inline, specialise and drop it
         passes, builder = self._codegen._module_pass_manager()
+        _drop_errors(module, builder)
         passes.run(module, builder)
         module.verify()
         self._finalize_final_module()
+
+
+def _drop_errors(module: Any, builder: Any) -> None:
+    """Numba's functions return whether they raised, and what. Nothing here raises, unless indices are checked: once
+    LLVM knows that, no caller tests it, and no call needs room for an exception."""
+    passes = create_new_module_pass_manager()
+    passes.add_ipsccp_pass()
+    passes.add_dead_arg_elimination_pass()
+    passes.run(module, builder)
 
 
 def _reached(library: Any) -> Iterator[Any]:

@@ -189,9 +189,18 @@ def _array(context: Any, builder: Any, kind: Any, m: Any, place: int) -> Any:
     """One of the arrays of a machine, given as a handle or as `Arrays`."""
     if isinstance(kind, Handle):
         parts = builder.bitcast(m, context.get_value_type(PARTS).as_pointer())
-        value = _constant_load(builder, cgutils.gep_inbounds(builder, parts, 0, place))
-        return context.make_array(PARTS.types[place])(context, builder, value)
+        array = context.make_array(PARTS.types[place])(
+            context, builder, _constant_load(builder, cgutils.gep_inbounds(builder, parts, 0, place))
+        )
+        _disown(array)
+        return array
     return context.make_array(kind.types[place])(context, builder, builder.extract_value(m, place))
+
+
+def _disown(array: Any) -> None:
+    """Count no references: who calls compiled code keeps the arrays alive."""
+    array.meminfo = cgutils.get_null_value(array.meminfo.type)
+    array.parent = cgutils.get_null_value(array.parent.type)
 
 
 def _lower_attribute(name: str, place: int) -> None:
@@ -210,8 +219,7 @@ def _handle(typingctx: Any, m: Any) -> Any:
         parts = args[0]
         for place in range(len(signature.args[0].types)):
             array = _array(context, builder, signature.args[0], parts, place)
-            array.meminfo = cgutils.get_null_value(array.meminfo.type)  # who calls keeps the arrays alive
-            array.parent = cgutils.get_null_value(array.parent.type)
+            _disown(array)
             parts = builder.insert_value(parts, array._getvalue(), place)  # noqa: SLF001  Numba's own name
         kept = cgutils.alloca_once(builder, context.get_value_type(PARTS))
         for place in range(len(signature.args[0].types)):
