@@ -24,11 +24,34 @@ void failsafe(void);
 
 #define OPTION_IRET_DIRECT 1 /* of design-options */
 
+static void enroll(void)
+{
+    xen_call(XEN_SET_CALLBACKS, (u64)(config.design_options & OPTION_IRET_DIRECT ? upcall_direct : upcall), (u64)failsafe);
+    set_msr_ee_ri(MSR_EE | MSR_RI); /* the mask is still 1, as a new vCPU's is */
+}
+
 void front_init(void)
 {
     events_init();
-    xen_call(XEN_SET_CALLBACKS, (u64)(config.design_options & OPTION_IRET_DIRECT ? upcall_direct : upcall), (u64)failsafe);
-    set_msr_ee_ri(MSR_EE | MSR_RI); /* the mask is still 1, as a new vCPU's is */
+    enroll();
+}
+
+void front_init_secondary(void)
+{
+    events_init_secondary();
+    enroll();
+}
+
+void front_start_vcpu(u64 number, u64 entry, u64 argument)
+{
+    static struct vcpu_context context;
+
+    if (config.tick_hz != 0)
+        give_up(EXIT_SETUP, "no tick on vCPU", number); /* VIRQ_TIMER is bound for the first only */
+    context.pc = entry;
+    context.gprs[3] = argument;
+    context.msr = read_msr();
+    events_start_vcpu(number, &context);
 }
 
 void front_register(struct source *source)

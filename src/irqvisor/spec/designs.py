@@ -106,6 +106,7 @@ DESIGNS = (
                 "how the guest returns from its handler: by the iret hypercall, or by itself, unmasking first",
             ),
         ),
+        one_vcpu="",
         no_channels="",
     ),
     DesignInfo(
