@@ -159,7 +159,7 @@ def test_making_a_scenario_leaves_its_parts_as_they_were():
             {"defects": ["softirqs"]},
             [
                 'my.toml: defects[0]: found "softirqs"',
-                '  hint: did you mean "softirqs-skipped"? Known: softirqs-skipped, unrecoverable-panics',
+                '  hint: did you mean "softirqs-skipped"? Known: eoi-on-caller, softirqs-skipped, unrecoverable-panics',
             ],
         ),
         ({"domains": []}, ["my.toml: domains: 0 of them; expected at least 1"]),
