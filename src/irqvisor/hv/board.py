@@ -7,13 +7,14 @@ of the board. START and the two before it: another vCPU begins, where the hyperv
 
 from irqvisor import trace
 from irqvisor._jit import jit
-from irqvisor.hv import channel, lines, scheduler
+from irqvisor.hv import channel, event_channel, lines, scheduler
 from irqvisor.hv.state import Exit, domain, vcpu
 from irqvisor.hw import timeline
 from irqvisor.hw.memory import load64
 from irqvisor.hw.state import EventKind, Phase, Stop, context, header, pcpu, request
 from irqvisor.spec.bits import srl
 from irqvisor.spec.power_isa import MSR_ME, MSR_SF
+from irqvisor.spec.xen import VIRQ_DOM_EXC
 
 READY = 0x00
 EXIT = 0x08
@@ -99,6 +100,7 @@ def stop_domain(m, p, d, why, value):
     trace.emit(m, trace.Kind.DOMAIN_STOP, pc.now, p, d, -1, 0, why)
     if pc.hypervisor != 0:
         lines.abandon(m, d)
+        tell_of_end(m, p)
     if here:
         scheduler.unload(m, p)
     for v in range(e.vcpu, e.vcpu + e.vcpus):
@@ -107,6 +109,17 @@ def stop_domain(m, p, d, why, value):
     pc.resched = 1
     if e.ready == 0:
         one_less(m, pc.now)
+
+
+@jit
+def tell_of_end(m, p):
+    """VIRQ_DOM_EXC: the hardware domain hears that a domain has ended."""
+    for d in range(header(m).n_domain):
+        e = domain(m, d)
+        if e.hardware != 0 and e.alive != 0:
+            number = vcpu(m, e.vcpu).virq[VIRQ_DOM_EXC]
+            if number != 0:
+                event_channel.set_pending(m, p, d, number)
 
 
 @jit

@@ -415,6 +415,13 @@ def end_pirq_of(m, p, d, number):
 
 
 @entry
+def is_masked(m, d, number):
+    """Whether a domain has masked a port."""
+    m = borrow(m)
+    return event_channel.is_masked(m, d, number)
+
+
+@entry
 def unmask_line(m, irq):
     """A guest bound this line."""
     m = borrow(m)

@@ -53,6 +53,7 @@ DOMID_SELF = 0x7FF0
 NR_VIRQS = 24
 VIRQ_TIMER = 0
 VIRQ_CONSOLE = 2
+VIRQ_DOM_EXC = 3
 VCPU_VIRQS_2008 = 1 << 0 | 1 << 1 | 1 << 7  # those each vCPU has for itself: timer, debug, oprofile
 VCPU_VIRQS_MODERN = VCPU_VIRQS_2008 | 1 << 13  # and the performance monitor
 PORT_BUCKET_2008 = 128  # ports that become valid at a time
@@ -86,6 +87,7 @@ POLL_MAX_PORTS = 128
 
 # physdev_op
 PHYSDEVOP_IRQ_STATUS_QUERY = 5
+PHYSDEVOP_IRQ_UNMASK_NOTIFY = 4  # legacy, without an argument
 PHYSDEVOP_ALLOC_IRQ_VECTOR = 10
 PHYSDEVOP_EOI = 12
 IRQ_STATUS_NEEDS_EOI = 1

@@ -216,6 +216,7 @@ PHYSDEV_OP = Hypercall(
     "physdev_op",
     ("command", "handle"),
     (
+        Operation(xen.PHYSDEVOP_IRQ_UNMASK_NOTIFY, "irq_unmask_notify", pirqs.unmask_notify, ""),
         Operation(
             xen.PHYSDEVOP_IRQ_STATUS_QUERY,
             "irq_status_query",

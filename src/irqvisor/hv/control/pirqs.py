@@ -70,6 +70,23 @@ def eoi(plane: Plane, irq: int) -> None:
         raise CallError(result)
 
 
+def unmask_notify(plane: Plane, handle: int) -> int:
+    """PHYSDEVOP_IRQ_UNMASK_NOTIFY: an EOI for each pirq that the caller owes one and whose port it has unmasked."""
+    plane.spend(paths.PHYSDEV)
+    for number in range(min(int(plane.own.pirqs), len(plane.views[Table.PIRQ]) - int(plane.own.pirq))):
+        r = plane.views[Table.PIRQ][int(plane.own.pirq) + number]
+        if r.in_flight and is_bound(r, plane.domain) and not loop.is_masked(*port_of(plane, r)):
+            loop.end_pirq_of(plane.arrays, plane.pcpu, plane.domain, number)
+    return 0
+
+
+def port_of(plane: Plane, r: Any) -> tuple[Any, int, int]:
+    """The caller's port of a line, as the data plane takes it."""
+    if r.domain == plane.domain:
+        return plane.arrays, plane.domain, int(r.port)
+    return plane.arrays, plane.domain, int(r.sharer_port[r.sharer.tolist().index(plane.domain)])
+
+
 def status_query(plane: Plane, irq: int) -> dict[str, int]:
     """PHYSDEVOP_irq_status_query: whether the line needs an EOI of who is told of it, and whether it is shared. Anybody
     may ask."""
