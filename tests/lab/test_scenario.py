@@ -354,7 +354,7 @@ def test_an_unknown_scenario_gets_suggestions():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "cannot be read: No such file or directory\n  hint: bundled scenarios: closed, "),
+        (None, "cannot be read: No such file or directory\n  hint: bundled scenarios: chatter, closed, "),
         (b"duration_ms 5", "not TOML: Expected '=' after a key"),
         (b"\xff\xfe", "not text in UTF-8; expected a scenario in TOML"),
         (b"pcpus = 1", "duration_ms: missing"),

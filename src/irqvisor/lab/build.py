@@ -220,7 +220,6 @@ def _sources(
 def _channels(scenario: Scenario) -> tuple[paravirt.ChannelConfig, ...]:
     domains = [d.name for d in scenario.domains]
     numbers = {ring.name: s for s, ring in enumerate(scenario.rings)}
-    made_after = {c.name: set(c.after) for c in scenario.channels}
     return tuple(
         paravirt.ChannelConfig(
             name=c.name,
@@ -229,21 +228,10 @@ def _channels(scenario: Scenario) -> tuple[paravirt.ChannelConfig, ...]:
             vcpu=c.vcpu,
             slots=c.slots,
             after=tuple(numbers[name] for name in c.after),
-            closes=c.name in _origins(c.name, made_after),
+            closes=c.name in scenarios.origins(scenario, c.name),
         )
         for c in scenario.channels
     )
-
-
-def _origins(name: str, made_after: dict[str, set[str]]) -> set[str]:
-    """All that an item of a channel goes back to; the channel itself, if it is part of a circle."""
-    found: set[str] = set()
-    ahead = set(made_after[name])
-    while ahead:
-        origin = ahead.pop()
-        found.add(origin)
-        ahead |= made_after.get(origin, set()) - found
-    return found
 
 
 def _seed(seed: int, s: int) -> int:

@@ -75,6 +75,9 @@ WORK_BYTES = 512
 TREE_BYTES_PER_SOURCE = 192
 """What a source takes of the device tree, at most."""
 
+HOP_NS = 2000
+"""Time that an item takes from one guest or vCPU to the next, about."""
+
 CUSTOM = "irqvisor"
 """Type of the pydantic errors made here; their context holds (path, found, expected, hint) of each problem."""
 
@@ -1002,26 +1005,48 @@ SPEED = 200_000_000
 """Guest instructions a second that every machine we know of reaches."""
 
 
+def origins(scenario: Scenario, name: str) -> set[str]:
+    """All that an item of a channel goes back to; the channel itself, if it is part of a circle."""
+    made_after = {channel.name: set(channel.after) for channel in scenario.channels}
+    found: set[str] = set()
+    ahead = set(made_after.get(name, ()))
+    while ahead:
+        origin = ahead.pop()
+        found.add(origin)
+        ahead |= made_after.get(origin, set()) - found
+    return found
+
+
 def expected_interrupts(scenario: Scenario) -> float:
-    """Items that the sources will post, about; exact for recorded ones."""
+    """Items that sources and channels will post, about; exact for recorded ones."""
     recorded = arrivals(scenario)
-    count = 0.0
-    for source in scenario.sources:
-        match source.arrival:
-            case Periodic() as periodic:
-                count += scenario.duration_ns / periodic.period_ns
-            case Poisson() as poisson:
-                count += scenario.duration_ns / poisson.mean_ns
-            case Burst() as burst:
-                duty = burst.on_us / (burst.on_us + burst.off_us)
-                count += scenario.duration_ns * duty / (burst.period_us * 1e3)
-            case Closed() as closed:
-                count += scenario.duration_ns * closed.depth / (closed.response_us * 1e3 + 1000)
-            case Recorded():
-                count += len(recorded[source.name])
-            case Manual():
-                pass
-    return count
+    posted = {source.name: _posted(scenario, source, recorded) for source in scenario.sources}
+    count = sum(posted.values())
+    circling = set()
+    for channel in scenario.channels:
+        begun = origins(scenario, channel.name) & posted.keys()
+        if channel.name in origins(scenario, channel.name):
+            circling |= begun
+        else:
+            count += sum(posted[name] for name in begun)
+    return count + sum(posted[name] for name in circling) * scenario.duration_ns / HOP_NS
+
+
+def _posted(scenario: Scenario, source: Source, recorded: Mapping[str, Any]) -> float:
+    """Items of one source."""
+    match source.arrival:
+        case Periodic() as periodic:
+            return max(scenario.duration_ns / periodic.period_ns, 1)
+        case Poisson() as poisson:
+            return scenario.duration_ns / poisson.mean_ns
+        case Burst() as burst:
+            duty = burst.on_us / (burst.on_us + burst.off_us)
+            return scenario.duration_ns * duty / (burst.period_us * 1e3)
+        case Closed() as closed:
+            return scenario.duration_ns * closed.depth / (closed.response_us * 1e3 + 1000)
+        case Recorded():
+            return len(recorded[source.name])
+    return 0
 
 
 def expected_instructions(scenario: Scenario, profile: Profile) -> int:
