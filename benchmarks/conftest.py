@@ -20,9 +20,10 @@ from irqvisor.hv.state import Exit
 from irqvisor.lab.bench.figures import Figure, quantity
 from irqvisor.lab.scenario import Scenario
 from irqvisor.machine import Machine
+from irqvisor.spec.designs import NUMBERS
 from irqvisor.tables import Table
 
-DESIGNS = ("native", "rhype", "xen-ppc")
+DESIGNS = tuple(NUMBERS)
 MIX_IMAGE = Path(paravirt.__file__).parent / "guest" / "images" / "mix.elf"
 MIX_RAM_KIB = 1024
 MIX_ROUND = 10_000_000

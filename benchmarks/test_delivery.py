@@ -14,7 +14,8 @@ pytestmark = pytest.mark.benchmark(group="delivery")
 
 VIRTUAL_MS = 300
 AIM_COST_NS = 400
-AIM_MILLIONS = 1.0
+AIM_MILLIONS = {"xen-x86": 0.6, "xen-ia64": 0.6, "hybrid": 0.6}
+"""1.0 where it is not said: these make more hypercalls, or trap."""
 
 
 def started(design):
@@ -57,7 +58,7 @@ def test_delivery(design, benchmark, fastest, instruction_seconds, figure):
         machine_cost_ns=cost,
         machine_cost_cpu_ns=cpu_cost,
     )
-    figure(f"deliveries, {design}", 1e3 / ns, 1e3 / cpu_ns, "M/s", at_least=AIM_MILLIONS)
+    figure(f"deliveries, {design}", 1e3 / ns, 1e3 / cpu_ns, "M/s", at_least=AIM_MILLIONS.get(design, 1.0))
     figure(f"one delivery, {design}", ns, cpu_ns, "ns")
     figure(f"guest instructions a delivery, {design}", each, None, "")
     figure(f"machine cost of a delivery, {design}", cost, cpu_cost, "ns", at_most=AIM_COST_NS)

@@ -27,6 +27,7 @@ FRONT_ENDS = {
     "rhype": ("rhype.c",),
     "xen-ppc": ("xen_ppc.c",),
     "xen-ppc-fifo": ("xen_ppc.c",),
+    "hybrid": ("hybrid.c",),
     "direct": ("direct.c",),
     "xen-x86": ("xen_x86.c", "xen_x86_entry.S"),
 }

@@ -59,7 +59,7 @@ static inline void events_start_vcpu(u64 number, const struct vcpu_context *cont
         give_up(EXIT_SETUP, "VCPUOP_up refused", number);
 }
 
-static void events_register(struct source *source)
+static inline void events_register(struct source *source)
 {
     struct evtchn_bind_pirq bind = {.pirq = source->irq};
     struct physdev_irq_status_query query = {.irq = source->irq};

@@ -14,14 +14,17 @@
 struct scan {
     u64 smp;                        /* 1: look for this vCPU's own only; 0: there is one */
     union {                         /* more than eight words would not be passed in registers */
-        u64 xirr;                   /* rhype: what H_XIRR answered, for H_EOI */
+        u64 xirr;                   /* rhype, hybrid: what H_XIRR answered, for H_EOI */
         u64 ticked;                 /* xen-x86: the tick is to be handled */
     };
     struct xen_shared_info *shared; /* xen-ppc */
     u64 selector;                   /* xen-ppc: words of the bitmap still to look at */
     u64 word;                       /* xen-ppc: the one being looked at, counted by cntlzd, */
     u64 ready;                      /* ... and its ports still to handle */
-    struct event_queue *queue;      /* direct: of the priority that is served */
+    union {
+        struct event_queue *queue;  /* direct: of the priority that is served */
+        struct source *next;        /* hybrid: what it was told when it asked again */
+    };
 };
 
 /* At boot, MSR[EE]=0: put the interrupt controller, or the page shared with the hypervisor, into a known state. */

@@ -41,6 +41,15 @@ static inline s64 papr_call1(u64 number, u64 a)
     return (s64)r3;
 }
 
+/* H_EOI of the hybrid: whether to ask by H_XIRR once more. */
+static inline u64 papr_eoi(u64 xirr)
+{
+    register u64 r3 __asm__("r3") = H_EOI;
+    register u64 r4 __asm__("r4") = xirr;
+    __asm__ volatile("sc 1" : "+r"(r3), "+r"(r4) : : "memory");
+    return r4;
+}
+
 static inline u64 papr_xirr(void)
 {
     register u64 r3 __asm__("r3") = H_XIRR;

@@ -165,7 +165,7 @@ class Config:
     @property
     def has_shared_info(self) -> bool:
         """Whether guests share a page with Xen."""
-        return self.design in (Design.XEN_PPC, Design.XEN_X86)
+        return self.design in (Design.XEN_PPC, Design.XEN_X86, Design.HYBRID)
 
     @property
     def has_xive(self) -> bool:
@@ -604,6 +604,7 @@ FRONT_ENDS: dict[Design, devicetree.FrontEnd] = {
     Design.RHYPE: "rhype",
     Design.XEN_PPC: "xen",
     Design.XEN_X86: "xen",
+    Design.HYBRID: "hybrid",
     Design.DIRECT: "xive",
 }
 
@@ -620,7 +621,7 @@ def _xive_node(config: Config, d: int, layout: Layout) -> devicetree.Xive:
 def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None) -> devicetree.BoardTree:
     """`machine`: where the ports of channels are known; without, the tree has its size but not its contents."""
     domain = config.domains[d]
-    base = XISR_SOURCES if config.design == Design.RHYPE else 0
+    base = XISR_SOURCES if config.design in {Design.RHYPE, Design.HYBRID} else 0
     return devicetree.BoardTree(
         ram_bytes=domain.ram_bytes,
         timebase_hz=config.costs.timebase_hz,

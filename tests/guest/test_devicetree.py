@@ -96,7 +96,7 @@ def test_xen_guests_find_the_page_they_share():
 
 @pytest.mark.parametrize(("front_end", "shared_info"), [("xen", None), ("native", 0x1F000)])
 def test_a_shared_page_goes_with_xen_and_with_nothing_else(front_end, shared_info):
-    with pytest.raises(ImageError, match="expected a shared_info page with front end xen, and only there"):
+    with pytest.raises(ImageError, match="expected a shared_info page with front end xen or hybrid, and only there"):
         build(BoardTree(ram_bytes=0x20000, timebase_hz=1, front_end=front_end, shared_info=shared_info))
 
 

@@ -114,7 +114,7 @@ def test_interrupts_that_the_owner_masks_are_pending_by_ee(design, trigger):
 @pytest.mark.parametrize(
     ("design", "trigger"),
     [
-        *((design, trigger) for design in ("native", "rhype", "direct") for trigger in ("edge", "level")),
+        *((design, trigger) for design in ("native", "rhype", "hybrid", "direct") for trigger in ("edge", "level")),
         ("xen-ppc", "level"),
         ("xen-x86", "level"),
     ],
@@ -141,7 +141,7 @@ def test_a_guest_that_floods_itself_is_served_and_is_not_spurious(design):
         assert result["hypervisor_cycles"] > result["guest_cycles"] / 2
 
 
-@pytest.mark.parametrize("design", ["native", "rhype", "xen-x86", "direct"])
+@pytest.mark.parametrize("design", ["native", "rhype", "xen-x86", "hybrid", "direct"])
 def test_ri_off_hurts_nobody_where_hardware_delivers_or_srr0_and_srr1_are_left_alone(design):
     result = runner.run(work("unrecoverable"), design)
     assert all_served(result, "b")
@@ -176,7 +176,7 @@ def test_a_forgotten_recheck_shows_as_rescued(design):
 
 @pytest.mark.parametrize("deed", [None, "forget-recheck"])
 def test_other_designs_have_no_such_gap(deed):
-    for design in ("native", "rhype", "direct"):
+    for design in ("native", "rhype", "hybrid", "direct"):
         result = runner.run(gap(deed), design)
         assert (result["rescued"], result["lost"], result["pending"]) == (0, 0, 0)
 

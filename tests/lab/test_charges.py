@@ -126,6 +126,9 @@ CHARGED |= {
     },
 }
 
+RHYPES = [("computing", "edge"), ("computing", "level"), ("asleep", "edge"), ("foreign", "edge")]
+CHARGED |= {("hybrid", *case): CHARGED["rhype", *case] for case in RHYPES}  # what comes on top comes after completion
+
 # The hypervisor's own work on the same way
 ANSWERED = ("XIRR", "SERVE", "LOOK", "EOI")
 QUEUED = ("XIRR", "SEARCH", "UNQUEUE", "SERVE", "LOOK", "EOI")
@@ -145,6 +148,8 @@ PATHS = {
     ("xen-x86", "asleep", "edge"): ("EXTERNAL", "CALLBACK", "IRET"),
     ("xen-x86", "foreign", "edge"): ("EXTERNAL", "CALLBACK", "IRET"),
 }
+
+PATHS |= {("hybrid", *case): PATHS["rhype", *case] for case in RHYPES}
 
 
 def price(charges, names, steps=()):
@@ -367,6 +372,7 @@ def test_a_sleep_that_a_prod_prevents_costs_its_path(rhype):
         ("xen-ppc", {}, ["DELIVER_EE_OFF"]),
         ("xen-x86", {}, ["TEST_EVENTS"]),
         ("direct", {}, []),
+        ("hybrid", {"pic_mmio_write": 2}, ["POLL_CONTROLLER", "LOOK"]),
         ("rhype", {"pic_mmio_write": 2}, ["POLL_CONTROLLER", "LOOK"]),
     ],
 )
@@ -397,6 +403,11 @@ ROUND = {"exc_entry": 1, "pic_mmio_read": 1, "host_wakeup": 1, "exc_return": 1, 
             "rhype",
             {"pic_mmio_write": 3, "hcall_rt": 3},
             ["TAKE", "SEARCH", *QUEUED, "LOOK", "CEDE", "RESCHEDULE"],
+        ),
+        (
+            "hybrid",
+            {"pic_mmio_write": 3, "hcall_rt": 4},
+            ["TAKE", "SEARCH", *QUEUED, "LOOK", "XIRR", "LOOK", "CEDE", "RESCHEDULE"],
         ),
         (
             "direct",

@@ -21,8 +21,10 @@ OPENPIC_BASE = 0xF8040000
 OPENPIC_BYTES = 0x40000
 SHARED_INFO_BYTES = 4096
 
-FrontEnd = Literal["native", "rhype", "xen", "xive"]
-"""How a guest asks which interrupt came: its own OpenPIC, PAPR hypercalls, event channels, or event queues."""
+FrontEnd = Literal["native", "rhype", "xen", "hybrid", "xive"]
+"""How a guest asks which interrupt came: its own OpenPIC, PAPR hypercalls, event channels, both, or event queues."""
+SHARING = ("xen", "hybrid")
+"""Those that share a page with Xen."""
 
 MISDEEDS = (
     "never-eoi",
@@ -47,7 +49,7 @@ class BoardSource:
         bytes: size of the ring: 16 and 8 a slot.
         doorbell: guest real address of its doorbell.
         slots: items the ring holds.
-        irq: PIC input (native), pirq (xen), 0x1000 + PIC input (rhype), or what a queue entry says (xive).
+        irq: PIC input (native), pirq (xen), 0x1000 + PIC input (rhype, hybrid), or what a queue entry says (xive).
         level: whether the line is level; edge otherwise.
         label: what it is, for people: "disk".
         priority: XICS sense, 0 most favoured.
@@ -182,11 +184,11 @@ def build(tree: BoardTree) -> bytes:
     Raises:
         ImageError: the front end and the shared page contradict each other.
     """
-    if (tree.front_end == "xen") != (tree.shared_info is not None):
+    if (tree.front_end in SHARING) != (tree.shared_info is not None):
         raise ImageError(
             "device tree",
             f"front end {tree.front_end} {'without' if tree.shared_info is None else 'with'} a shared_info page",
-            "a shared_info page with front end xen, and only there",
+            f"a shared_info page with front end {' or '.join(SHARING)}, and only there",
         )
     blob = fdt.FDT()
     root = blob.root
@@ -309,16 +311,16 @@ def _xen_start(start: XenStart | None) -> list[Any]:
 
 
 def _controllers(tree: BoardTree) -> list[fdt.Node]:
-    """The node that tells a guest which front end its machine answers."""
+    """The nodes that tell a guest which front end its machine answers."""
+    xicp = _node("interrupt-controller", _text("compatible", "IBM,ppc-xicp"))
     if tree.shared_info is not None:
-        return [
-            _node(
-                "xen",
-                _text("compatible", "xen,xen-3.0"),
-                _u64s("shared-info", tree.shared_info, SHARED_INFO_BYTES),
-                *_xen_start(tree.xen_start),
-            )
-        ]
+        xen = _node(
+            "xen",
+            _text("compatible", "xen,xen-3.0"),
+            _u64s("shared-info", tree.shared_info, SHARED_INFO_BYTES),
+            *_xen_start(tree.xen_start),
+        )
+        return [xen, xicp] if tree.front_end == "hybrid" else [xen]
     if tree.xive is not None:
         return [
             _node(
@@ -331,7 +333,7 @@ def _controllers(tree: BoardTree) -> list[fdt.Node]:
             )
         ]
     if tree.front_end == "rhype":
-        return [_node("interrupt-controller", _text("compatible", "IBM,ppc-xicp"))]
+        return [xicp]
     return [
         _node(
             f"interrupt-controller@{OPENPIC_BASE:x}",

@@ -2,7 +2,7 @@
 
 from irqvisor._jit import hot, jit
 from irqvisor.hv import channel, hcall, partition
-from irqvisor.hv.designs import direct, native, rhype, xen_ppc, xen_x86
+from irqvisor.hv.designs import direct, hybrid, native, rhype, xen_ppc, xen_x86
 from irqvisor.hv.state import Where
 from irqvisor.hw.state import Arrival, header, source
 from irqvisor.spec.designs import Design
@@ -19,6 +19,8 @@ def setup(m):
         xen_ppc.setup(m)
     elif design == Design.XEN_X86:
         xen_x86.setup(m)
+    elif design == Design.HYBRID:
+        hybrid.setup(m)
     elif design == Design.DIRECT:
         direct.setup(m)
 
@@ -34,6 +36,8 @@ def on_external(m, p):
         xen_ppc.on_external(m, p)
     elif design == Design.XEN_X86:
         xen_x86.on_external(m, p)
+    elif design == Design.HYBRID:
+        hybrid.on_external(m, p)
     elif design == Design.DIRECT:
         direct.on_external(m, p)
 
@@ -49,6 +53,8 @@ def on_hcall(m, p, v, cpu):
         return xen_ppc.on_hcall(m, p, v, cpu)
     if design == Design.XEN_X86:
         return xen_x86.on_hcall(m, p, v, cpu)
+    if design == Design.HYBRID:
+        return hybrid.on_hcall(m, p, v, cpu)
     if design == Design.DIRECT:
         return direct.on_hcall(m, p, v, cpu)
     if design == Design.PARTITION:
@@ -67,6 +73,8 @@ def on_hdec(m, p):
         xen_ppc.on_hdec(m, p)
     elif design == Design.XEN_X86:
         xen_x86.on_hdec(m, p)
+    elif design == Design.HYBRID:
+        hybrid.on_hdec(m, p)
     elif design == Design.DIRECT:
         direct.on_hdec(m, p)
 
@@ -82,6 +90,8 @@ def on_access(m, p, what):
         xen_ppc.on_access(m, p, what)
     elif design == Design.XEN_X86:
         xen_x86.on_access(m, p, what)
+    elif design == Design.HYBRID:
+        hybrid.on_access(m, p, what)
     elif design == Design.DIRECT:
         direct.on_access(m, p, what)
 
@@ -97,6 +107,8 @@ def before_entry(m, p):
         xen_ppc.before_entry(m, p)
     elif design == Design.XEN_X86:
         xen_x86.before_entry(m, p)
+    elif design == Design.HYBRID:
+        hybrid.before_entry(m, p)
     elif design == Design.DIRECT:
         direct.before_entry(m, p)
 
@@ -114,6 +126,8 @@ def whereabouts(m, s):
         return xen_ppc.whereabouts(m, s)
     if design == Design.XEN_X86:
         return xen_x86.whereabouts(m, s)
+    if design == Design.HYBRID:
+        return hybrid.whereabouts(m, s)
     if design == Design.DIRECT:
         return direct.whereabouts(m, s)
     return Where.NOWHERE

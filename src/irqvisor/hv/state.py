@@ -87,6 +87,8 @@ VCPU = np.dtype(
         ("priority", "i8"),  # scheduler: 1 = woken, runs before its equals
         ("inbox", "i8"),  # the first channel to it, + 1; 0: none
         ("owed", "i8"),  # 1: an event was marked for it, and no delivery has paid for that yet
+        ("asked", "i8"),  # hybrid: serial of its last H_XIRR or H_EOI: it is about to look at its events by itself
+        ("routed", "i8"),  # hybrid: the pCPU to which its sources were steered; NOBODY
         ("escalating", "i8"),  # direct: 1: its escalation was under way when it was dispatched
         ("marked", "i8"),  # serial of the hypervisor entry meant to deliver what was marked; another one is luck
     ],

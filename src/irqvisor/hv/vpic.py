@@ -10,9 +10,9 @@ from irqvisor import trace
 from irqvisor._jit import hot, jit
 from irqvisor.hv import inbox, inject, scheduler
 from irqvisor.hv.accounting import path, read_pic, write_pic
-from irqvisor.hv.state import domain, pirq, vcpu
+from irqvisor.hv.state import Where, domain, pirq, vcpu
 from irqvisor.hw import openpic
-from irqvisor.hw.state import NOBODY, context, pcpu, source
+from irqvisor.hw.state import NOBODY, Model, context, header, pcpu, source
 from irqvisor.spec import paths
 from irqvisor.spec.bits import ctz, sll, sub
 from irqvisor.spec.papr import (
@@ -23,11 +23,27 @@ from irqvisor.spec.papr import (
     XISR_NONE,
     XISR_SOURCES,
 )
-from irqvisor.spec.power_isa import LPCR_MER
+from irqvisor.spec.power_isa import HID4_LPES0, LPCR_LPES0, LPCR_MER
 
 IPI_ENTRY = -2
 """Stands for the guest's own inter-processor interrupt among irqs."""
 NONE = -1
+
+
+@jit
+def open_to_partitions(m):
+    """External interrupts enter whoever runs; every source is open at the controller, every guest still closed."""
+    for c in range(header(m).n_context):
+        cpu = context(m, c)
+        if pcpu(m, cpu.pcpu).model == Model.PPC970:
+            cpu.hid4 |= HID4_LPES0
+        else:
+            cpu.lpcr |= LPCR_LPES0
+    for irq in range(header(m).n_pirq):
+        if pirq(m, irq).source != NOBODY:
+            openpic.unmask(m, irq)
+    for p in range(header(m).n_pcpu):
+        openpic.set_task_priority(m, p, openpic.task_priority(PRIORITY_NONE))
 
 
 @jit
@@ -146,6 +162,15 @@ def follow(m, p):
     """The controller's task priority follows who runs here: its CPPR, or nothing held off while idle."""
     v = pcpu(m, p).context
     openpic.set_task_priority(m, p, openpic.task_priority(vcpu(m, v).cppr if v >= 0 else PRIORITY_NONE))
+
+
+@hot
+def keep_up(m, p):
+    """`follow`, where it changes something."""
+    v = pcpu(m, p).context
+    if openpic.task_priority_of(m, p) != openpic.task_priority(vcpu(m, v).cppr if v >= 0 else PRIORITY_NONE):
+        follow(m, p)
+        write_pic(m, p)
 
 
 @hot
@@ -322,3 +347,20 @@ def drain(m, p):
                 trace.accepted(m, s, p, -1, pcpu(m, p).now)
             if target >= 0:
                 queue(m, p, target, irq)
+
+
+@jit
+def whereabouts(m, s):
+    """Queued for the owner, in the controller, held off by the owner, or nowhere."""
+    irq = source(m, s).irq
+    w = vcpu(m, pirq(m, irq).server)
+    bit = sll(1, irq & 63)
+    if w.soft[irq >> 6] & bit != 0:
+        return Where.UNDER_WAY if pirq(m, irq).priority < w.cppr else Where.PRIORITY
+    if w.level[irq >> 6] & bit != 0:
+        return Where.PRIORITY  # in service, not ended
+    if openpic.is_pending(m, irq) == 0:
+        return Where.NOWHERE
+    if openpic.is_masked(m, irq) != 0:
+        return Where.MASKED
+    return Where.UNDER_WAY if pirq(m, irq).priority < w.cppr else Where.PRIORITY

@@ -498,6 +498,15 @@ def configure(m, irq, vector, priority, level, destination_mask):
 
 
 @jit
+def steer(m, irq, destination_mask):
+    """Send a source to other processors from now on, with what it requests already."""
+    s = pic_source(m, irq)
+    place(m, irq, 0)
+    s.destination = destination_mask & cpu_bits(m)
+    offer(m, irq)
+
+
+@jit
 def configure_ipi(m, n, priority):
     """Give an IPI a priority and the vector that drivers give it, and let it through."""
     irq = ipi(m, n)

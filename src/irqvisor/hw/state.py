@@ -18,6 +18,10 @@ HEADER = np.dtype(
         # What was chosen once, when the machine was made
         ("design", "i8"),  # number of the delivery design, see hv/dispatch.py; the hardware never reads it
         ("options", "i8"),  # bits of the design's options, see spec/designs.py; nor this
+        (
+            "own_line",
+            "i8",
+        ),  # 1: the hypervisor's IPIs come on the virtualization input, not the external one
         ("controller", "i8"),  # where the lines lead: Controller of hw/wiring.py
         ("n_pcpu", "i8"),
         ("n_context", "i8"),  # contexts = vCPUs

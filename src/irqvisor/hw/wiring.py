@@ -59,7 +59,7 @@ def silence(m, irq):
 @jit
 def call_hypervisor(m, p):
     """The IPI of a hypervisor arrives at one of its processors."""
-    if header(m).controller == Controller.XIVE:
+    if header(m).own_line != 0:
         pcpu(m, p).virtualization = 1
     else:
         openpic.send_ipi(m, EVENT_CHECK_IPI, 1 << p)

@@ -47,6 +47,11 @@ MECHANISMS = {
         taken="the hypervisor takes each one first and then puts a frame on the guest's stack and calls it back",
         learned="reads the event channels in shared memory",
     ),
+    "hybrid": Mechanism(
+        hypervisor_first=False,
+        taken="hardware enters the running domain directly",
+        learned="asks by an hcall, H_XIRR, until there is nothing more",
+    ),
     "direct": Mechanism(
         hypervisor_first=False,
         taken="the controller interrupts the owner wherever it runs, and keeps it for one that does not",

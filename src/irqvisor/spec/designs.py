@@ -16,6 +16,7 @@ class Design(IntEnum):
     RHYPE = 1
     XEN_PPC = 2
     XEN_X86 = 3
+    HYBRID = 5
     DIRECT = 6
     PARTITION = 16  # the pseries board: rhype's interface, with an interrupt controller that is the partition's own
 
@@ -66,6 +67,7 @@ class DesignInfo(NamedTuple):
 
 
 X86_IRET_DIRECT = 1
+HYBRID_SEPARATE, HYBRID_LAST, HYBRID_RETARGET, HYBRID_MER_OFF = 1, 2, 4, 8
 IA64_REAL, IA64_TPR_NONE, IA64_MER_OFF, IA64_EVENTS = 1, 2, 4, 8
 
 LATER = "comes with a later version"
@@ -139,7 +141,35 @@ DESIGNS = (
             ),
         ),
     ),
-    DesignInfo("hybrid", "hardware interrupts the current domain; event channels for the rest", None, LATER),
+    DesignInfo(
+        "hybrid",
+        "hardware interrupts the current domain, which asks by an hcall; event channels for the rest",
+        Design.HYBRID,
+        no_channels="",
+        cpus=("970", "power8", "power9"),
+        options=(
+            Option(
+                "hyp_line",
+                {"shared": 0, "separate": HYBRID_SEPARATE},
+                "where the hypervisor's own interrupts come: on the guests' line, or on one that is only its own",
+            ),
+            Option(
+                "last",
+                {"off": 0, "on": HYBRID_LAST},
+                "whether H_EOI tells when nothing more is pending, which spares the last H_XIRR",
+            ),
+            Option(
+                "retarget",
+                {"off": 0, "on": HYBRID_RETARGET},
+                "whether a vCPU's sources are steered to the pCPU that it is loaded on",
+            ),
+            Option(
+                "mer",
+                {"on": 0, "off": HYBRID_MER_OFF},
+                "whether the processor delivers what is queued as soon as EE becomes 1 (LPCR[MER]); a 970 never does",
+            ),
+        ),
+    ),
     DesignInfo(
         "direct",
         "the controller knows which vCPU runs and interrupts it; untrapped loads and stores",

@@ -35,6 +35,7 @@ from irqvisor.spec.xive import PQ_OFF, PQ_QUEUED, PQ_RESET
 @jit
 def setup(m):
     """External interrupts are the partitions'; the hypervisor takes none, and has a line of its own."""
+    header(m).own_line = 1
     for c in range(header(m).n_context):
         context(m, c).lpcr |= LPCR_LPES0 | LPCR_HEIC | LPCR_HVICE
 

@@ -21,30 +21,17 @@ mediated request, and is given one here (`vpic.ask`).
 from irqvisor import trace
 from irqvisor._jit import hot, jit
 from irqvisor.hv import accounting, hcall, inject, scheduler, vpic
-from irqvisor.hv.state import Where, domain, pirq, vcpu
-from irqvisor.hw import openpic
-from irqvisor.hw.exceptions import Model
-from irqvisor.hw.state import NOBODY, context, header, pcpu, source
+from irqvisor.hv.state import domain, vcpu
+from irqvisor.hw.state import context, pcpu
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec import papr, paths
-from irqvisor.spec.bits import sll
-from irqvisor.spec.power_isa import HID4_LPES0, LPCR_LPES0, MSR_EE
+from irqvisor.spec.power_isa import MSR_EE
 
 
 @jit
 def setup(m):
     """External interrupts enter the partition; every source is open at the controller, every guest still closed."""
-    for c in range(header(m).n_context):
-        cpu = context(m, c)
-        if pcpu(m, cpu.pcpu).model == Model.PPC970:
-            cpu.hid4 |= HID4_LPES0
-        else:
-            cpu.lpcr |= LPCR_LPES0
-    for irq in range(header(m).n_pirq):
-        if pirq(m, irq).source != NOBODY:
-            openpic.unmask(m, irq)
-    for p in range(header(m).n_pcpu):
-        openpic.set_task_priority(m, p, openpic.task_priority(papr.PRIORITY_NONE))
+    vpic.open_to_partitions(m)
 
 
 @jit
@@ -159,9 +146,7 @@ def on_access(m, p, what):
 def before_entry(m, p):
     """Simulated delivery of what is queued, if the guest can take it; else ask to be told when it can."""
     v = pcpu(m, p).context
-    if openpic.task_priority_of(m, p) != openpic.task_priority(vcpu(m, v).cppr if v >= 0 else papr.PRIORITY_NONE):
-        vpic.follow(m, p)
-        accounting.write_pic(m, p)
+    vpic.keep_up(m, p)
     if v < 0:
         return
     cpu = context(m, v)
@@ -176,15 +161,4 @@ def before_entry(m, p):
 @jit
 def whereabouts(m, s):
     """Queued for the owner, in the controller, held off by the owner, or nowhere."""
-    irq = source(m, s).irq
-    w = vcpu(m, pirq(m, irq).server)
-    bit = sll(1, irq & 63)
-    if w.soft[irq >> 6] & bit != 0:
-        return Where.UNDER_WAY if pirq(m, irq).priority < w.cppr else Where.PRIORITY
-    if w.level[irq >> 6] & bit != 0:
-        return Where.PRIORITY  # in service, not ended
-    if openpic.is_pending(m, irq) == 0:
-        return Where.NOWHERE
-    if openpic.is_masked(m, irq) != 0:
-        return Where.MASKED
-    return Where.UNDER_WAY if pirq(m, irq).priority < w.cppr else Where.PRIORITY
+    return vpic.whereabouts(m, s)
