@@ -69,6 +69,12 @@ SLOW = {
         "`hw/system.py::random_number`",
         f"`{SYSTEM_TESTS}::test_darn_delivers_words_and_doublewords_that_differ_and_can_be_repeated`",
     ),
+    (ops.ADDG6S, ops.CBCDTD, ops.CDTBCD): (
+        "Fixed point",
+        ANYBODY,
+        "`hw/decimal.py::assist`",
+        "`tests/hw/test_decimal.py`",
+    ),
     (ops.TW, ops.TD): (
         "System",
         ANYBODY,
@@ -251,10 +257,14 @@ exception exists while the number is negative. PURR, SPURR and VTB count with th
 TAIL = """## What is not there
 
 * **Translation.** With MSR[IR] or MSR[DR] on, every fetch or access raises its storage interrupt (no translation),
-  and the machine says so: `m.cpu[0].untranslated` counts them. LPCR[AIL] stores only.
-* Floating point, vector, VSX, transactional memory: see above. addg6s, cdtbcd, cbcdtd, copy, paste. and the atomic
-  memory operations of 3.0 are illegal.
-* LPCR[PECE] stores only: external interrupts, the decrementer and doorbells all end a nap; HDEC does not.
+  and the machine says so: `m.cpu[0].untranslated` counts them. LPCR[AIL] stores only: it moves the vectors of
+  interrupts taken while translation is on, and here it never is.
+* Floating point, vector, VSX, transactional memory: see above.
+* The atomic memory operations of 3.0 (`lwat`, `ldat`, `stwat`, `stdat`) are illegal. Compilers emit none: C's atomics
+  become `lwarx` and `stwcx.`, and only a builtin of GCC that asks for one by name makes one. `copy` and `paste.` are
+  illegal: they talk to accelerators, of which there is none.
+* LPCR[PECE] stores only: external interrupts, the decrementer and doorbells all end a nap, allowed or not; HDEC does
+  not. A guest that naps allows what it waits for, so only one that wants to sleep through an interrupt would notice.
 * HFSCR gates msgsndp and nothing else. Performance monitor and debug registers store only.
 * One thread a core: msgsndp reaches its sender.
 """

@@ -5,6 +5,7 @@ Told with the book's words in docs/reference/disagreements.md; a test compares t
 
 STRINGS = ("lmw", "stmw", "lswi", "lswx", "stswi", "stswx")
 TRAPS = ("tw", "td", "twi", "tdi")
+DECIMAL = ("addg6s", "cbcdtd", "cdtbcd")
 
 QEMU = {
     # row: why it is left out with qemu-user 7.2
@@ -15,7 +16,9 @@ QEMU = {
     "dstst": "is an illegal instruction on a 970",
 }
 QEMU_LITTLE_ENDIAN = QEMU | dict.fromkeys(STRINGS, "ends the emulator: it knows no alignment interrupt here")
-UNICORN = {
-    "icbt": QEMU["icbt"],
-} | dict.fromkeys(TRAPS, "stops without saying in which state")
+UNICORN = (
+    {"icbt": QEMU["icbt"]}
+    | dict.fromkeys(TRAPS, "stops without saying in which state")
+    | dict.fromkeys(DECIMAL, "is an illegal instruction")
+)
 UNICORN_LITTLE_ENDIAN = UNICORN | dict.fromkeys(STRINGS, "stops without saying in which state")

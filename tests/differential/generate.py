@@ -212,6 +212,10 @@ def subfic(t: int, a: int, value: int) -> int:
     return 8 << 26 | t << 21 | a << 16 | value & 0xFFFF
 
 
+def cdtbcd(a: int, s: int) -> int:
+    return 31 << 26 | s << 21 | a << 16 | 282 << 1
+
+
 def rldimi_high(a: int, s: int) -> int:
     """The low word of `s` into the high one of `a`."""
     return 30 << 26 | s << 21 | a << 16 | 3 << 2 | 2
@@ -243,7 +247,10 @@ def unit(choices: Choices, setting: Setting, row: Row) -> Unit:
         made.ends = True
     elif op in {ops.MFSPR, ops.MTSPR}:
         move(made, choices, setting, row, word)
-    elif op < ops.CARRY_END:
+    elif op == ops.CBCDTD:
+        made.put("", cdtbcd(rt_of(word), rt_of(word)))  # digits that are none give nothing defined
+        made.put(row.mnemonic, word)
+    elif op < ops.CARRY_END or op in {ops.ADDG6S, ops.CDTBCD}:
         computation(made, choices, setting, row, word)
     else:
         raise NotImplementedError(f"{row.mnemonic}: say in tests/differential/generate.py how to test it")

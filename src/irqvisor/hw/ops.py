@@ -245,18 +245,21 @@ TM_PRIVILEGED = 211  # treclaim, trechkpt
 MFBHRBE = 212
 CLRBHRB = 213
 ATTN = 214
-ILLEGAL = 215
-PAGE_END = 216  # never decoded: the record behind a page's last word
-SYSTEM_END = 217
+ADDG6S = 215  # these three: hw/decimal.py
+CBCDTD = 216
+CDTBCD = 217
+ILLEGAL = 218
+PAGE_END = 219  # never decoded: the record behind a page's last word
+SYSTEM_END = 220
 
 # Branches that stay in their page, as `interpret` rewrites them; immediate: words (`hw/stretch.py`)
-B_NEAR = 217
-BL_NEAR = 218
-BC_TRUE_NEAR = 219
-BC_FALSE_NEAR = 220
-BDNZ_NEAR = 221
+B_NEAR = 220
+BL_NEAR = 221
+BC_TRUE_NEAR = 222
+BC_FALSE_NEAR = 223
+BDNZ_NEAR = 224
 NEAR_FIRST = B_NEAR
-NEAR_END = 222
+NEAR_END = 225
 
 RC = 256
 """Added to an ALU or CARRY operation: the record form, which also sets CR0."""

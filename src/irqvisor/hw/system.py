@@ -7,6 +7,7 @@ Power ISA Books II and III-S; privileges from the SPR table.
 from irqvisor import trace
 from irqvisor._jit import jit
 from irqvisor.hw import ops
+from irqvisor.hw.decimal import assist
 from irqvisor.hw.doorbell import message
 from irqvisor.hw.exceptions import enter, enter_hypervisor_type, enter_in, is_hypervisor, program
 from irqvisor.hw.multiple import CACHE_BLOCK, SMALL_BLOCK, clear_block, multiple, strings
@@ -453,7 +454,9 @@ def system(m, p, cpu, d):
         return attention(m, p, cpu)
     if op == ops.ILLEGAL:
         return program(m, p, cpu, CAUSE_ILLEGAL)
-    if op == ops.DARN:
+    if ops.ADDG6S <= op <= ops.CDTBCD:
+        cpu.gpr[t] = assist(op, a, b)
+    elif op == ops.DARN:
         cpu.gpr[t] = random_number(m, p, cpu, x)
     elif op == ops.MFBHRBE:  # the branch history is empty
         cpu.gpr[t] = 0
