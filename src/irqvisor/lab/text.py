@@ -44,3 +44,13 @@ def listing(items: Sequence[str], last: str = "and") -> str:
 def plural(number: int, word: str) -> str:
     """``1 interrupt``, ``3,026 interrupts``."""
     return f"{count(number)} {word}" + ("" if number == 1 else "s")
+
+
+def figure(value: float) -> str:
+    """A number of any kind with about three digits that count: ``13,121``, ``62.5``, ``2.36``."""
+    size = abs(value)
+    if size < 0.005:
+        return "0"
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if digits else text

@@ -9,7 +9,7 @@ from rich.text import Text
 from irqvisor.lab.ranking.explain import Explanation
 from irqvisor.lab.ranking.flips import Flip
 from irqvisor.lab.ranking.measures import MEASURES
-from irqvisor.lab.text import count, listing, us
+from irqvisor.lab.text import count, figure, listing, us
 from irqvisor.lab.view import grid
 
 
@@ -82,7 +82,8 @@ def flip_lines(found: Explanation) -> Iterable[str]:
 def _change(flip: Flip) -> str:
     way = "falls" if flip.becomes < flip.value else "grows"
     where = "" if flip.within else ", outside its range"
-    return f"{flip.number} {way} from {flip.value:,.3g} to {flip.becomes:,.3g} {flip.unit} (class {flip.grade}{where})"
+    change = f"from {figure(flip.value)} to {figure(flip.becomes)} {flip.unit}"
+    return f"{flip.number} {way} {change} (class {flip.grade}{where})"
 
 
 def _not_run(found: Explanation) -> list[str]:

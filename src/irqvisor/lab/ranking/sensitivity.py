@@ -124,6 +124,7 @@ class Sensitivity:
         profile: its profile at the middle.
         by: name of the measure.
         values: design to its measure in ns at the middle, in order of rank.
+        ranges: design to the least and the most of it, over the ends of single estimates.
         pairs: every two designs, in order of rank.
         others: measure to the number of pairs with each verdict, for the measures not asked for; single ends only.
         skipped: designs that did not run, with the reason.
@@ -135,6 +136,7 @@ class Sensitivity:
     profile: Profile = field(repr=False)
     by: str
     values: dict[str, float]
+    ranges: dict[str, tuple[float, float]]
     pairs: tuple[Pair, ...]
     others: dict[str, dict[str, int]]
     skipped: dict[str, str]
@@ -149,6 +151,7 @@ class Sensitivity:
             "duration_ms": self.scenario.duration_ms,
             "runs": self.runs,
             "ranking_ns": {name: round(value, 1) for name, value in self.values.items()},
+            "ranges_ns": {name: [round(value, 1) for value in ends] for name, ends in self.ranges.items()},
             "pairs": [pair.to_dict() for pair in self.pairs],
             "other_measures": self.others,
             "skipped": self.skipped,
@@ -220,6 +223,7 @@ def sensitivity(
         profile=profile,
         by=by,
         values={design: value(experiments, measure, design, MIDDLE) for design in ranked},
+        ranges={design: _range(experiments, profile, points, measure, design) for design in ranked},
         pairs=pairs,
         others=others,
         skipped=skipped,
@@ -233,6 +237,15 @@ def value(experiments: Experiments, measure: Measure, design: str, point: Settin
     row = experiments.row(design, point)
     assert row is not None
     return measure.of(row)
+
+
+def _range(
+    experiments: Experiments, profile: Profile, points: Sequence[Setting], measure: Measure, design: str
+) -> tuple[float, float]:
+    """The least and the most that a design is ranked by, over the ends of single estimates."""
+    estimates = [point for point in points if profile.numbers[point[0][0]].grade == ESTIMATE]
+    found = [value(experiments, measure, design, point) for point in [MIDDLE, *estimates]]
+    return min(found), max(found)
 
 
 def ahead(experiments: Experiments, measure: Measure, couple: tuple[str, str], point: Setting) -> tuple[float, int]:

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from irqvisor.lab.scenario import Scenario
-from irqvisor.lab.text import listing, plural, us
+from irqvisor.lab.text import figure, listing, plural, us
 from irqvisor.lab.validate.behaviour import IDS, Claim
 from irqvisor.lab.validate.checks import Check
 from irqvisor.lab.validate.own import QUANTITIES, Own
@@ -29,15 +29,15 @@ def published(checks: Sequence[Check], found: Sequence[Prediction], needs: Seque
         table.add_row(check.id, f"{check.title}; class {check.grade}, {_name(check.profile)}")
         for each in own:
             row = each.row
-            goal = number(row.published) if row.between is None else "-".join(f"{b:,g}" for b in row.between)
+            goal = "-".join(f"{b:,g}" for b in row.between) if row.between else figure(row.published or 0)
             where = "" if each.profile == _name(check.profile) else f", {each.profile}"
             table.add_row(
                 "",
                 f"  {row.name}{where}",
-                "" if each.predicted is None else number(each.predicted),
+                "" if each.predicted is None else figure(each.predicted),
                 goal,
                 "" if each.difference is None else f"{each.difference:+.0f}",
-                "" if each.low is None else f"{number(each.low)}-{number(each.high)}",
+                "" if each.low is None else f"{figure(each.low)}-{figure(each.high or 0)}",
                 row.unit,
                 each.verdict,
             )
@@ -58,21 +58,10 @@ def needed(need: Needed) -> str:
         return f"{start}no value of {need.number} gives what was published."
     inside = "within" if need.low_ns <= need.ns <= need.high_ns else "outside"
     return (
-        f"{start}what was published needs {need.number} at {number(need.ns)} ns, {inside} the range of the profile, "
-        f"{number(need.low_ns)}-{number(need.high_ns)} ns, which has {number(need.has_ns)} ns"
+        f"{start}what was published needs {need.number} at {figure(need.ns)} ns, {inside} the range of the profile, "
+        f"{figure(need.low_ns)}-{figure(need.high_ns)} ns, which has {figure(need.has_ns)} ns"
         f"{f'; {need.note}' if need.note else ''}."
     )
-
-
-def number(value: float | None) -> str:
-    """A number with about four digits that count: ``13,121``, ``2.36``."""
-    if value is None:
-        return ""
-    size = abs(value)
-    if size < 0.005:
-        return "0"
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2
-    return f"{value:,.{digits}f}"
 
 
 def behaviour(found: Sequence[Claim]) -> RenderableType:
