@@ -140,6 +140,8 @@ JOURNEY = np.dtype(
         ("dropped", "i8"),  # ring full
         ("rescued", "i8"),
         ("rescued_by", "i8", (8,)),  # by hv/state.py Entry; 0 = the guest looked by itself
+        ("waited", "i8"),  # cycles from posting to consumption, summed, and the longest
+        ("longest", "i8"),
         ("empty", "i8"),  # deliveries that found an empty ring: their items went with an earlier one
         ("known_through", "i8"),  # items posted when the source was last known
         ("fresh", "i8"),  # 1: known, and nothing consumed since
@@ -304,6 +306,8 @@ def consumed(m, s, p, now, item, posted_at, alive, looked):
     guest look if it is not (hv/state.py Entry)."""
     j = journey(m, s)
     sample(m, Latency.CONSUMED, now - posted_at)
+    j.waited += now - posted_at
+    j.longest = max(j.longest, now - posted_at)
     o = observed(m, 0)
     if now - posted_at > o.slowest_cycles:
         o.slowest_cycles = now - posted_at

@@ -82,6 +82,21 @@ def latency(machine: Machine, which: Latency) -> dict[str, float]:
     return result
 
 
+def latency_by_source(machine: Machine) -> dict[str, dict[str, float]]:
+    """Mean and maximum of the time from posting to consumption, in ns, of each source and channel."""
+    to_ns = NS / int(machine.header.clock_hz)
+    found = {}
+    for name, j, source in zip(
+        machine.labels.sources, machine.views[Table.JOURNEY], machine.views[Table.SOURCE], strict=True
+    ):
+        count = max(int(source.tail), 1)
+        found[name] = {
+            "mean": round(int(j.waited) / count * to_ns, 1),
+            "max": round(int(j.longest) * to_ns, 1),
+        }
+    return found
+
+
 def stages(machine: Machine, design: Design) -> dict[str, float]:
     """Mean time per stage, in ns; they add up to the mean from raise to completion."""
     o = machine.views[Table.OBSERVED][0]
@@ -210,6 +225,7 @@ def summary(machine: Machine, design: Design) -> dict[str, Any]:
         "vector_latency_ns": latency(machine, Latency.VECTOR),
         "known_latency_ns": latency(machine, Latency.KNOWN),
         "latency_ns": latency(machine, Latency.CONSUMED),
+        "latency_by_source_ns": latency_by_source(machine),
         "stages_ns": stages(machine, design),
         "hypervisor_entries": entries,
         "entries_per_interrupt": round(sum(entries.values()) / delivered, 3) if delivered else 0.0,
