@@ -16,6 +16,7 @@ struct scan {
     union {                         /* more than eight words would not be passed in registers */
         u64 xirr;                   /* rhype, hybrid: what H_XIRR answered, for H_EOI */
         u64 ticked;                 /* xen-x86: the tick is to be handled */
+        u64 vector;                 /* xen-ia64: what GET_IVR answered */
     };
     struct xen_shared_info *shared; /* xen-ppc */
     u64 selector;                   /* xen-ppc: words of the bitmap still to look at */
@@ -23,6 +24,7 @@ struct scan {
     u64 ready;                      /* ... and its ports still to handle */
     union {
         struct event_queue *queue;  /* direct: of the priority that is served */
+        u64 tpr;                    /* xen-ia64: the task priority that was interrupted */
         struct source *next;        /* hybrid: what it was told when it asked again */
     };
 };

@@ -22,8 +22,8 @@ from irqvisor.hw import openpic
 from irqvisor.hw.state import NEVER, NOBODY, Arrival, Model, RegionKind
 from irqvisor.hw.wiring import Controller
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
-from irqvisor.spec import xen, xive
-from irqvisor.spec.designs import Design
+from irqvisor.spec import sapic, xen, xive
+from irqvisor.spec.designs import IA64_EVENTS, Design
 from irqvisor.spec.openpic import WINDOW_BYTES
 from irqvisor.spec.papr import IPI_PRIORITY, PRIORITY_NONE, XISR_SOURCES
 from irqvisor.spec.power_isa import HID0_HDICE, HID0_NAP, HID4_LPES0, LPCR_HDICE, LPCR_LPES0, MSR_HV, MSR_ME, MSR_SF
@@ -165,7 +165,7 @@ class Config:
     @property
     def has_shared_info(self) -> bool:
         """Whether guests share a page with Xen."""
-        return self.design in (Design.XEN_PPC, Design.XEN_X86, Design.HYBRID)
+        return self.design in (Design.XEN_PPC, Design.XEN_X86, Design.XEN_IA64, Design.HYBRID)
 
     @property
     def has_xive(self) -> bool:
@@ -176,6 +176,17 @@ class Config:
     def inputs(self) -> int:
         """Inputs of the interrupt controller, wired or not."""
         return 1 + max((s.irq for s in self.sources), default=0)
+
+
+def vectors(config: Config, d: int) -> dict[int, int]:
+    """xen-ia64: the vector of each source of a domain in its virtual controller."""
+    if config.design != Design.XEN_IA64 or config.options & IA64_EVENTS:
+        return {}
+    owned = [s for s, source in enumerate(config.sources) if source.domain == d]
+    found = sapic.vectors([config.sources[s].priority for s in owned])
+    if found is None:
+        raise ImageError(config.domains[d].name, f"{len(owned)} sources", "as many as its controller has vectors")
+    return dict(zip(owned, found, strict=True))
 
 
 def ring_bytes(slots: int) -> int:
@@ -471,6 +482,7 @@ def _sources(machine: Machine, config: Config, layouts: list[Layout]) -> None:
         r.domain, r.source, r.level, r.vector = source.domain, s, int(source.level), source.irq
         r.server = int(machine.views[Table.DOMAIN][source.domain].vcpu) + source.vcpu
         r.priority, r.pcpu = source.priority, source.pcpu
+        r.sapic = vectors(config, source.domain).get(s, 0)
 
 
 def queues(config: Config, d: int) -> list[tuple[int, int]]:
@@ -604,6 +616,7 @@ FRONT_ENDS: dict[Design, devicetree.FrontEnd] = {
     Design.RHYPE: "rhype",
     Design.XEN_PPC: "xen",
     Design.XEN_X86: "xen",
+    Design.XEN_IA64: "xen",
     Design.HYBRID: "hybrid",
     Design.DIRECT: "xive",
 }
@@ -633,7 +646,7 @@ def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None
                 bytes=RING_HEADER + 8 * source.slots,
                 doorbell=DOORBELLS + DOORBELL_BYTES * s,
                 slots=source.slots,
-                irq=base + source.irq,
+                irq=vectors(config, d).get(s, base + source.irq),
                 level=source.level,
                 label=source.name,
                 priority=source.priority,

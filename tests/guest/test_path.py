@@ -9,7 +9,7 @@ from irqvisor.hw.state import Phase
 from irqvisor.lab import scenario
 from irqvisor.lab.scenario import DESIGNS
 from irqvisor.machine import Machine
-from irqvisor.spec import xen
+from irqvisor.spec import sapic, xen
 from irqvisor.spec.power_isa import VEC_EXTERNAL
 
 README = Path(__file__).resolve().parents[2] / "guests" / "README.md"
@@ -30,19 +30,21 @@ def entry_of(machine):
     """Where a guest is after the first instruction of its handler; it may enter and execute that one in a single
     step."""
     symbols = {s.name: s.address for s in machine.labels.symbols[0]}
-    return symbols.get("upcall", VEC_EXTERNAL) + 4
+    return symbols.get("upcall", symbols.get("ia64_entry", VEC_EXTERNAL)) + 4
 
 
 def is_over(machine):
-    """Whether the next instruction ends the handler: rfid, or the iret hypercall."""
+    """Whether the next instruction ends the handler: rfid, or a hypercall in place of it."""
     cpu = machine.cpu[0]
     word = machine.memory[cpu.pc : cpu.pc + 4]
-    return word == RFID or (word == SC_1 and cpu.gpr[3] & 0xFFFF == xen.HC_IRET)
+    if word != SC_1:
+        return word == RFID
+    return (cpu.gpr[3] & 0xFFFF, cpu.gpr[4]) == (sapic.HYPERPRIVOP, sapic.RFI) or cpu.gpr[3] & 0xFFFF == xen.HC_IRET
 
 
 def path_of(design, trigger):
     """Instructions from the handler's first to its last, and from there to the next first."""
-    settings = ["duration_ms=1", f"sources.echo.trigger={trigger}"]
+    settings = ["duration_ms=1", "sources.echo.arrival.response_us=20", f"sources.echo.trigger={trigger}"]
     machine = Machine.from_scenario(scenario.with_overrides(scenario.load("closed"), settings), design=design)
     machine.run(until=Phase.RUN)
     first = entry_of(machine)

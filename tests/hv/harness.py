@@ -16,7 +16,7 @@ from irqvisor.spec.power_isa import MSR_ME, MSR_RI, MSR_SF, VEC_DECREMENTER, VEC
 from irqvisor.tables import Table
 from irqvisor.trace import Kind
 
-DESIGNS = ("native", "rhype", "xen-ppc", "xen-x86", "hybrid", "direct")
+DESIGNS = ("native", "rhype", "xen-ppc", "xen-x86", "xen-ia64", "hybrid", "direct")
 HYPERVISORS = DESIGNS[1:]
 BOOT_CYCLES = 50_000_000
 FOR_EVER = 1 << 40

@@ -105,6 +105,14 @@ CHARGED = {
     },
 }
 
+ASKED = {"exc_entry": 1, "pic_mmio_read": 1, "pic_mmio_write": 1, "inject": 1, "exc_return": 1, "hcall_rt": 5}
+WOKEN = {**ASKED, "host_wakeup": 1, "hcall_rt": 6}
+CHARGED |= {
+    ("xen-ia64", "computing", "edge"): ASKED,
+    ("xen-ia64", "computing", "level"): {**ASKED, "pic_mmio_write": 2},
+    ("xen-ia64", "asleep", "edge"): WOKEN,
+    ("xen-ia64", "foreign", "edge"): {**WOKEN, "world_switch_rt": 0.5, "switch_penalty": 1},
+}
 CHARGED |= {
     ("direct", "computing", "edge"): {"exc_entry": 1, "pic_mmio_read": 2},
     ("direct", "computing", "level"): {"exc_entry": 1, "pic_mmio_read": 2},
@@ -130,6 +138,7 @@ RHYPES = [("computing", "edge"), ("computing", "level"), ("asleep", "edge"), ("f
 CHARGED |= {("hybrid", *case): CHARGED["rhype", *case] for case in RHYPES}  # what comes on top comes after completion
 
 # The hypervisor's own work on the same way
+REGISTERS = ("GET_IVR", "CHECK", "GET_TPR", "CHECK", "SET_TPR", "CHECK", "SET_TPR", "CHECK", "SAPIC_EOI")
 ANSWERED = ("XIRR", "SERVE", "LOOK", "EOI")
 QUEUED = ("XIRR", "SEARCH", "UNQUEUE", "SERVE", "LOOK", "EOI")
 PATHS = {
@@ -143,6 +152,10 @@ PATHS = {
     ("xen-ppc", "computing", "level"): ("EXTERNAL", "PHYSDEV", "END_PIRQ"),
     ("xen-ppc", "asleep", "edge"): ("EXTERNAL",),
     ("xen-ppc", "foreign", "edge"): ("EXTERNAL",),
+    ("xen-ia64", "computing", "edge"): ("TAKE", *REGISTERS),
+    ("xen-ia64", "computing", "level"): ("TAKE", "MASK_LEVEL", *REGISTERS),
+    ("xen-ia64", "asleep", "edge"): ("TAKE", "CHECK", *REGISTERS),
+    ("xen-ia64", "foreign", "edge"): ("TAKE", "CHECK", *REGISTERS),
     ("xen-x86", "computing", "edge"): ("EXTERNAL", "CALLBACK", "IRET"),
     ("xen-x86", "computing", "level"): ("EXTERNAL", "CALLBACK", "PHYSDEV", "END_PIRQ"),
     ("xen-x86", "asleep", "edge"): ("EXTERNAL", "CALLBACK", "IRET"),
@@ -193,7 +206,7 @@ def test_a_delivery_costs_what_the_table_says(design, situation, trigger, profil
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "xen-x86"])
+@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "xen-x86", "xen-ia64"])
 def test_a_kick_takes_the_ipi_charge_on_top(design):
     """The owner sleeps on another pCPU: its own entry and exit, and the way there."""
     scenario = small(
@@ -212,7 +225,7 @@ def test_a_kick_takes_the_ipi_charge_on_top(design):
         return int(observed.stage.sum()) / 7
 
     names = {"exc_entry": 1, "pic_mmio_read": 1, "pic_mmio_write": 1, "phys_ipi": 1}
-    second_entry = price(charges, names, ["TAKE" if design == "rhype" else "EVENT_CHECK"])
+    second_entry = price(charges, names, ["TAKE" if design in ("rhype", "xen-ia64") else "EVENT_CHECK"])
     assert cycles(scenario) - cycles(alone) == pytest.approx(second_entry, abs=2)
 
 
@@ -371,6 +384,7 @@ def test_a_sleep_that_a_prod_prevents_costs_its_path(rhype):
     [
         ("xen-ppc", {}, ["DELIVER_EE_OFF"]),
         ("xen-x86", {}, ["TEST_EVENTS"]),
+        ("xen-ia64", {}, ["CHECK"]),
         ("direct", {}, []),
         ("hybrid", {"pic_mmio_write": 2}, ["POLL_CONTROLLER", "LOOK"]),
         ("rhype", {"pic_mmio_write": 2}, ["POLL_CONTROLLER", "LOOK"]),
@@ -394,6 +408,11 @@ ROUND = {"exc_entry": 1, "pic_mmio_read": 1, "host_wakeup": 1, "exc_return": 1, 
     ("design", "names", "steps"),
     [
         ("xen-ppc", {"pic_mmio_write": 1, "hcall_rt": 1}, ["EXTERNAL", "BLOCK", "RESCHEDULE"]),
+        (
+            "xen-ia64",
+            {"pic_mmio_write": 1, "hcall_rt": 9},
+            ["TAKE", "CHECK", *REGISTERS, "CHECK", "GET_IVR", "CHECK", "RFI", "CHECK", "BLOCK", "RESCHEDULE"],
+        ),
         (
             "xen-x86",
             {"pic_mmio_write": 1, "hcall_rt": 2},

@@ -2,7 +2,7 @@
 
 from irqvisor._jit import hot, jit
 from irqvisor.hv import channel, hcall, partition
-from irqvisor.hv.designs import direct, hybrid, native, rhype, xen_ppc, xen_x86
+from irqvisor.hv.designs import direct, hybrid, native, rhype, xen_ia64, xen_ppc, xen_x86
 from irqvisor.hv.state import Where
 from irqvisor.hw.state import Arrival, header, source
 from irqvisor.spec.designs import Design
@@ -19,6 +19,8 @@ def setup(m):
         xen_ppc.setup(m)
     elif design == Design.XEN_X86:
         xen_x86.setup(m)
+    elif design == Design.XEN_IA64:
+        xen_ia64.setup(m)
     elif design == Design.HYBRID:
         hybrid.setup(m)
     elif design == Design.DIRECT:
@@ -36,6 +38,8 @@ def on_external(m, p):
         xen_ppc.on_external(m, p)
     elif design == Design.XEN_X86:
         xen_x86.on_external(m, p)
+    elif design == Design.XEN_IA64:
+        xen_ia64.on_external(m, p)
     elif design == Design.HYBRID:
         hybrid.on_external(m, p)
     elif design == Design.DIRECT:
@@ -53,6 +57,8 @@ def on_hcall(m, p, v, cpu):
         return xen_ppc.on_hcall(m, p, v, cpu)
     if design == Design.XEN_X86:
         return xen_x86.on_hcall(m, p, v, cpu)
+    if design == Design.XEN_IA64:
+        return xen_ia64.on_hcall(m, p, v, cpu)
     if design == Design.HYBRID:
         return hybrid.on_hcall(m, p, v, cpu)
     if design == Design.DIRECT:
@@ -73,6 +79,8 @@ def on_hdec(m, p):
         xen_ppc.on_hdec(m, p)
     elif design == Design.XEN_X86:
         xen_x86.on_hdec(m, p)
+    elif design == Design.XEN_IA64:
+        xen_ia64.on_hdec(m, p)
     elif design == Design.HYBRID:
         hybrid.on_hdec(m, p)
     elif design == Design.DIRECT:
@@ -90,6 +98,8 @@ def on_access(m, p, what):
         xen_ppc.on_access(m, p, what)
     elif design == Design.XEN_X86:
         xen_x86.on_access(m, p, what)
+    elif design == Design.XEN_IA64:
+        xen_ia64.on_access(m, p, what)
     elif design == Design.HYBRID:
         hybrid.on_access(m, p, what)
     elif design == Design.DIRECT:
@@ -107,6 +117,8 @@ def before_entry(m, p):
         xen_ppc.before_entry(m, p)
     elif design == Design.XEN_X86:
         xen_x86.before_entry(m, p)
+    elif design == Design.XEN_IA64:
+        xen_ia64.before_entry(m, p)
     elif design == Design.HYBRID:
         hybrid.before_entry(m, p)
     elif design == Design.DIRECT:
@@ -126,6 +138,8 @@ def whereabouts(m, s):
         return xen_ppc.whereabouts(m, s)
     if design == Design.XEN_X86:
         return xen_x86.whereabouts(m, s)
+    if design == Design.XEN_IA64:
+        return xen_ia64.whereabouts(m, s)
     if design == Design.HYBRID:
         return hybrid.whereabouts(m, s)
     if design == Design.DIRECT:

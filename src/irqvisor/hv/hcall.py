@@ -144,9 +144,15 @@ def sched_op(m, p, v, cpu):
 def block(m, p, v, cpu):
     """SCHEDOP_block: enable delivery, mark blocked, then look: an event already there ends the sleep."""
     notify.enable_upcalls(m, v)
+    sleep(m, p, v, notify.upcall_pending(m, v))
+
+
+@jit
+def sleep(m, p, v, pending):
+    """Put a vCPU to sleep that asked for it, unless something is pending that would have woken it."""
     w = vcpu(m, v)
     w.blocked = 1
-    if notify.upcall_pending(m, v):
+    if pending:
         w.blocked = 0
         accounting.path(m, p, paths.BLOCK_NOT)
         w.marked = pcpu(m, p).serial  # this call is the one that looks

@@ -59,6 +59,13 @@ def mark(m, p, v, work):
         return
     inject.charge_marking(m, p, v, work + paths.UPCALL + paths.KICK)
     trace.emit(m, trace.Kind.UPCALL, pcpu(m, p).now, p, w.domain, -1, 0, v)
+    alert(m, p, v)
+
+
+@jit
+def alert(m, p, v):
+    """Make a vCPU look at what was marked for it: wake it if it sleeps, kick where it runs elsewhere."""
+    w = vcpu(m, v)
     was_running = w.running != 0
     scheduler.wake(m, p, v)
     if was_running and w.pcpu != p:

@@ -81,7 +81,10 @@ VCPU = np.dtype(
         ("cppr", "i8"),  # virtual PIC: current processor priority, XICS sense (0 most favoured)
         ("mfrr", "i8"),  # virtual PIC: IPI request priority, 0xFF none
         ("ipis", "i8"),  # virtual PIC: IPIs in service
-        ("event_callback", "i8"),  # xen-x86: where upcalls enter; 0: nowhere yet
+        ("irr", "i8", (4,)),  # virtual SAPIC: pending vectors, vector v is bit v & 63 of word v >> 6
+        ("insvc", "i8", (4,)),  # virtual SAPIC: vectors in service
+        ("line", "i8", (256,)),  # virtual SAPIC: the machine's interrupt behind each vector; 0: none
+        ("event_callback", "i8"),  # xen-x86, xen-ia64: where upcalls enter; 0: nowhere yet
         ("failsafe_callback", "i8"),  # xen-x86: where an iret goes that leads nowhere; 0: the domain crashes
         ("kernel_stack", "i8"),  # xen-x86: where frames go when a program with MSR[PR]=1 was interrupted
         ("priority", "i8"),  # scheduler: 1 = woken, runs before its equals
@@ -125,6 +128,7 @@ PIRQ = np.dtype(
         ("sharer_port", "i8", (6,)),  # and their ports
         ("in_flight", "i8"),  # level: guests that were told and have not finished, a bit each (hv/lines.py)
         ("in_service", "i8"),  # virtual PIC: how often it was accepted and not ended
+        ("sapic", "i8"),  # virtual SAPIC: its owner's vector for it
         ("priority", "i8"),  # XICS sense
         ("server", "i8"),  # vCPU that a virtual PIC hands it to; NOBODY
         ("pcpu", "i8"),  # where its interrupts are presented

@@ -40,7 +40,7 @@ STAGES: dict[Design, dict[str, tuple[Stamp, ...]]] = {
             "serve": (Stamp.SERVICED,),
             "complete": (Stamp.COMPLETED,),
         }
-        for design in (Design.RHYPE, Design.XEN_PPC, Design.XEN_X86, Design.HYBRID)
+        for design in (Design.RHYPE, Design.XEN_PPC, Design.XEN_X86, Design.XEN_IA64, Design.HYBRID)
     },
 }
 """The stages of a journey in the order in which each design meets them; each ends with the last stamp named."""

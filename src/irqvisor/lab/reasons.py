@@ -47,6 +47,11 @@ MECHANISMS = {
         taken="the hypervisor takes each one first and then puts a frame on the guest's stack and calls it back",
         learned="reads the event channels in shared memory",
     ),
+    "xen-ia64": Mechanism(
+        hypervisor_first=True,
+        taken="the hypervisor takes each one first, pends its vector and then simulates the entry at 0x500",
+        learned="asks its virtual interrupt controller by a trap",
+    ),
     "hybrid": Mechanism(
         hypervisor_first=False,
         taken="hardware enters the running domain directly",

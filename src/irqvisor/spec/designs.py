@@ -16,6 +16,7 @@ class Design(IntEnum):
     RHYPE = 1
     XEN_PPC = 2
     XEN_X86 = 3
+    XEN_IA64 = 4
     HYBRID = 5
     DIRECT = 6
     PARTITION = 16  # the pseries board: rhype's interface, with an interrupt controller that is the partition's own
@@ -114,11 +115,11 @@ DESIGNS = (
     DesignInfo(
         "xen-ia64",
         "the hypervisor takes it and virtualises the interrupt controller",
-        None,
-        LATER,
-        ("power8",),
-        HSRR,
-        (
+        Design.XEN_IA64,
+        cpus=("power8",),
+        needs=HSRR,
+        no_channels="",
+        options=(
             Option(
                 "mode",
                 {"shared": 0, "real": IA64_REAL},

@@ -23,9 +23,9 @@ numbers for PowerPC are ours: docs/explanation/designs/xen-x86.md.
 
 from irqvisor import trace
 from irqvisor._jit import hot, jit
-from irqvisor.hv import accounting, board, event_channel, external, hcall, notify
+from irqvisor.hv import accounting, board, event_channel, external, guest_stack, hcall, notify
 from irqvisor.hv.state import ANY_ENTRY, Enable, Exit, Where, domain, pirq, vcpu
-from irqvisor.hw.memory import EA_64, in_order, load_sized, write_ram
+from irqvisor.hw.memory import EA_64, write_ram
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NEVER, NOBODY, context, header, pcpu, source
 from irqvisor.hw.system import restored
@@ -33,7 +33,6 @@ from irqvisor.spec import papr, paths, xen
 from irqvisor.spec.bits import i8, ult
 from irqvisor.spec.power_isa import (
     MSR_BE,
-    MSR_DR,
     MSR_EE,
     MSR_FE0,
     MSR_FE1,
@@ -41,7 +40,6 @@ from irqvisor.spec.power_isa import (
     MSR_HV,
     MSR_PR,
     MSR_SE,
-    MSR_SF,
     MSR_VEC,
     VEC_EXTERNAL,
     VEC_INSTRUCTION_STORAGE,
@@ -150,43 +148,28 @@ def set_mask(m, v, value):
 
 
 @jit
-def cell_bytes(cpu):
-    """Bytes of a cell: a register of the guest's mode."""
-    return 8 if cpu.msr & MSR_SF != 0 else 4
-
-
-@jit
-def stack(cpu, address, size):
-    """RAM offset of `size` bytes of the guest's stack, or NOBODY if a store there would not reach its memory."""
-    real = address & EA_64 if cpu.msr & MSR_SF != 0 else address & 0xFFFFFFFF
-    if cpu.msr & MSR_DR != 0 or not ult(real, cpu.win_size - size):
-        return NOBODY
-    return cpu.win_base + real
-
-
-@jit
 def bounce(m, p, v, cpu, callback, cause):
     """Build a frame on the guest's stack and continue the guest at a callback. Stores go from the highest address
     down. A guest without a callback, or without memory there, is crashed: False."""
-    size = cell_bytes(cpu)
+    size = guest_stack.cell_bytes(cpu)
     if cpu.msr & MSR_PR != 0:
         base = vcpu(m, v).kernel_stack
     else:
         base = cpu.gpr[1] - (RED_ZONE if size == 8 else 0)
     frame = (base & ~15) - CELLS * size
-    a = stack(cpu, frame, CELLS * size)
+    a = guest_stack.place(cpu, frame, CELLS * size)
     if callback == 0 or a == NOBODY:
         board.stop_domain(m, p, vcpu(m, v).domain, Exit.UPCALL, 0)
         return False
     masked = 1 if is_masked(m, v) else 0
-    put(m, cpu, a + DAR * size, size, 0)
-    put(m, cpu, a + CAUSE * size, size, cause)
-    put(m, cpu, a + MSR * size, size, cpu.msr & ~(MSR_HV | MSR_EE) | (0 if masked != 0 else MSR_EE))
-    put(m, cpu, a + MASK * size, size, masked)
-    put(m, cpu, a + PC * size, size, cpu.nip)
-    put(m, cpu, a + R4 * size, size, cpu.gpr[4])
-    put(m, cpu, a + R3 * size, size, cpu.gpr[3])
-    put(m, cpu, a + R1 * size, size, cpu.gpr[1])
+    guest_stack.put(m, cpu, a + DAR * size, size, 0)
+    guest_stack.put(m, cpu, a + CAUSE * size, size, cause)
+    guest_stack.put(m, cpu, a + MSR * size, size, cpu.msr & ~(MSR_HV | MSR_EE) | (0 if masked != 0 else MSR_EE))
+    guest_stack.put(m, cpu, a + MASK * size, size, masked)
+    guest_stack.put(m, cpu, a + PC * size, size, cpu.nip)
+    guest_stack.put(m, cpu, a + R4 * size, size, cpu.gpr[4])
+    guest_stack.put(m, cpu, a + R3 * size, size, cpu.gpr[3])
+    guest_stack.put(m, cpu, a + R1 * size, size, cpu.gpr[1])
     set_mask(m, v, 1)
     cpu.gpr[1] = frame
     cpu.nip = callback & ~3
@@ -195,42 +178,30 @@ def bounce(m, p, v, cpu, callback, cause):
 
 
 @jit
-def put(m, cpu, a, size, value):
-    """Store a cell in the guest's byte order."""
-    write_ram(m, a, size, in_order(cpu, size, value))
-
-
-@jit
 def iret(m, p, v, cpu):
     """The iret hypercall: the frame at r1 becomes the guest's registers, MSR[EE] of it the mask. A frame that cannot be
     read crashes the guest; one that leads nowhere is reported to its failsafe callback."""
     accounting.path(m, p, paths.IRET)
-    size = cell_bytes(cpu)
-    a = stack(cpu, cpu.gpr[1], CELLS * size)
+    size = guest_stack.cell_bytes(cpu)
+    a = guest_stack.place(cpu, cpu.gpr[1], CELLS * size)
     if a == NOBODY:
         board.stop_domain(m, p, vcpu(m, v).domain, Exit.UPCALL, 0)
         return
-    target = get(m, cpu, a + PC * size, size)
+    target = guest_stack.get(m, cpu, a + PC * size, size)
     if not ult(target & EA_64, cpu.win_size):
         accounting.path(m, p, paths.FRAME)
         bounce(m, p, v, cpu, vcpu(m, v).failsafe_callback, VEC_INSTRUCTION_STORAGE)
         return
-    msr = get(m, cpu, a + MSR * size, size)
-    r1 = get(m, cpu, a + R1 * size, size)
-    cpu.gpr[3] = get(m, cpu, a + R3 * size, size)
-    cpu.gpr[4] = get(m, cpu, a + R4 * size, size)
+    msr = guest_stack.get(m, cpu, a + MSR * size, size)
+    r1 = guest_stack.get(m, cpu, a + R1 * size, size)
+    cpu.gpr[3] = guest_stack.get(m, cpu, a + R3 * size, size)
+    cpu.gpr[4] = guest_stack.get(m, cpu, a + R4 * size, size)
     cpu.gpr[1] = r1
     cpu.nip = target & ~3
     cpu.msr = restored(cpu.msr, msr | MSR_EE, pcpu(m, p).isa)
     set_mask(m, v, 0 if msr & MSR_EE != 0 else 1)
     if msr & MSR_EE != 0:
         trace.returned(m, v, vcpu(m, v).domain, p, pcpu(m, p).now)
-
-
-@jit
-def get(m, cpu, a, size):
-    """Load a cell in the guest's byte order."""
-    return in_order(cpu, size, load_sized(m.ram, a, size))
 
 
 @jit
