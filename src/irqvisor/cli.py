@@ -515,6 +515,9 @@ def explore(
     merging: Annotated[
         bool, typer.Option("--merging/--no-merging", help="Instants that lead to a seen state share its outcome.")
     ] = True,
+    repro: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the first finding to a file for `irqvisor replay`.")
+    ] = None,
     require_complete: Annotated[
         bool, typer.Option("--require-complete", help="Fail (status 4) unless all of the window was examined.")
     ] = False,
@@ -527,6 +530,7 @@ def explore(
     from irqvisor.lab import compare as lab
     from irqvisor.lab import view
     from irqvisor.lab.explore import question, report, search, text
+    from irqvisor.lab.explore import repro as files
 
     chosen = one_point(lab.prepare(scenario, profile=profile, overrides=settings or ()))
     check_cpu(cpu)
@@ -545,6 +549,9 @@ def explore(
     compile_first(quiet=as_json)
     with progress_bar("exploring", quiet=as_json) as (progress, _):
         found = report.Report(search.explore(asked, lambda done, total: progress(done / total)))
+    if repro is not None and found.findings:
+        files.save(asked, found.findings[0], repro)
+        say(f"{repro}: the first finding; irqvisor replay {repro} runs it again")
     if as_json:
         out_json(found.to_dict())
     else:
@@ -640,6 +647,28 @@ def boot(
         say(f"{image}: stopped by a {ending.stop} after {ending.instructions:,} instructions, pc {at.pc:#x}")
         return Status.FAILED
     return Status.VIOLATED if ending.reported_failure else Status.HELD
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A finding that `irqvisor explore --repro` wrote.")],
+    as_json: Json = False,
+) -> int:
+    """A finding, again, exactly; and why it happens."""
+    from irqvisor.lab import view
+    from irqvisor.lab.explore import repro
+
+    data = repro.load(file)
+    compile_first(quiet=as_json)
+    found = repro.replay(data, str(file))
+    if as_json:
+        out_json({"header": head(), "replay": {"judge": found.judge, "same": found.same, "lines": found.lines}})
+    else:
+        show(view.sentences(found.lines))
+    if not found.same:
+        say(f"{file}: the run ended in another state than it did when it was found")
+        return Status.FAILED
+    return Status.VIOLATED
 
 
 # -------------------------------------------------------------------------------------------------------- what there is

@@ -14,6 +14,7 @@ The hierarchy, with the exit status of the command line (2: your input, 4: a run
     ├── RecordingError    2   a trace file that is not what it should be
     ├── ImageError        2   a guest image that does not fit or is for another CPU
     ├── SnapshotError     2   a saved machine of another version, truncated, or something else altogether
+    ├── ReproError        2   the file of a finding of another version, of another image, or something else altogether
     ├── GuestFault        4   a guest did something that its machine cannot continue from
     ├── TraceError        4   an event log that contradicts itself
     ├── RunnerError       4   a benchmark that did not get to its end
@@ -119,6 +120,12 @@ class SnapshotError(IrqvisorError):
 
 class VectorsError(IrqvisorError):
     """A file of recorded behaviour that is not what it should be."""
+
+    exit_status = 2
+
+
+class ReproError(IrqvisorError):
+    """The file of a finding of another version, of another image, or something else altogether."""
 
     exit_status = 2
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from irqvisor.lab.explore.explain import explain
 from irqvisor.lab.explore.finding import Finding, meaning
 from irqvisor.lab.explore.report import Report
 from irqvisor.lab.text import count, listing, plural
+
+EXPLAINED = 3
+"""Findings that are explained; the others are named, and can be replayed."""
 
 
 def lines(report: Report) -> Iterator[str]:
     """Findings first, the certificate last."""
     for number, finding in enumerate(report.findings, start=1):
         yield from of_finding(number, finding)
+        if number <= EXPLAINED:
+            yield from (f"  {line}" for line in explain(report.exploration.question, finding.injections, finding.count))
         yield ""
     yield from certificate(report)
 
