@@ -78,9 +78,11 @@ bench: $(VENV)/.dev  ## speed: instructions, deliveries, whole scenarios, other 
 
 guests: $(VENV)/.guests  ## build the guest images from guests/
 	@$(PY) scripts/build_guests.py
+	@$(PY) scripts/build_zoo.py
 
 guests-check: $(VENV)/.guests  ## build them again and compare bytes with what is shipped
 	@$(PY) scripts/build_guests.py --check
+	@$(PY) scripts/build_zoo.py --check
 
 docs: $(VENV)/.dev  ## check that every name and link in the pages exists
 	@$(PY) -m pytest -q -n 0 tests/test_project.py

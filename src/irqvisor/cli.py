@@ -671,6 +671,30 @@ def replay(
     return Status.VIOLATED
 
 
+@app.command()
+def zoo(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Only these; default: all.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Real bugs of interrupt paths, found; and their fixes, certified."""
+    from irqvisor.lab import view
+    from irqvisor.lab.explore import text
+    from irqvisor.lab.explore import zoo as lab
+
+    chosen = lab.choose(names or ())
+    compile_first(quiet=as_json)
+    outcomes = []
+    with progress_bar("visiting", quiet=as_json) as (progress, _):
+        for outcome in lab.visit(chosen):
+            outcomes.append(outcome)
+            progress(len(outcomes) / len(chosen))
+    if as_json:
+        out_json({"header": head(), "entries": [outcome.to_dict() for outcome in outcomes]})
+    else:
+        show(view.sentences(text.of_zoo(outcomes)))
+    return Status.VIOLATED if any(outcome.problems for outcome in outcomes) else Status.HELD
+
+
 # -------------------------------------------------------------------------------------------------------- what there is
 @app.command()
 def designs(as_json: Json = False) -> int:

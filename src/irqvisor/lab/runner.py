@@ -64,8 +64,9 @@ def skipped(scenario: Scenario, design: str, cpu: str | None = None) -> str | No
     if BY_NAME[design].no_channels and any(c.producer != c.consumer for c in scenario.channels):
         return BY_NAME[design].no_channels
     if design == "native":
-        if any(d.image for d in scenario.domains):
-            return "native runs one kernel per pCPU; a domain's own image has no place there"
+        shared = [d.name for d in scenario.domains if d.image and sum(e.pcpu == d.pcpu for e in scenario.domains) > 1]
+        if shared:
+            return f"native runs one kernel per pCPU; {', '.join(shared)} has an image and shares one"
         stray = [s.name for s in scenario.sources if s.route != scenario.domain(s.owner).pcpu]
         if stray:
             return f"{', '.join(stray)} is routed to another pCPU than its owner's: the kernel there owns it"

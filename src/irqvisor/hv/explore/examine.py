@@ -159,6 +159,7 @@ def run_on(child, base, job, r):
     """Run the child on until it is quiet. False: Python has to do something first."""
     while True:
         quota = min(job.left, SLICE)
+        interrupted = last_vectored(child)
         settled, done = settle(child, quota)
         half = job.left > job.bound // 2
         job.left -= done
@@ -167,9 +168,9 @@ def run_on(child, base, job, r):
             job.vectored = last_vectored(child)
         if settled == Settled.COLD:
             return False
-        if settled == Settled.BUDGET and job.left > 0 and is_outstanding(child):
-            continue
         if settled == Settled.BUDGET and job.left > 0:
+            if last_vectored(child) != interrupted or is_outstanding(child):
+                continue
             settled = Settled.QUIET
         judge_settled(child, base, job, r, settled)
         return True

@@ -36,7 +36,7 @@ def is_asleep(m, p):
     """Whether a pCPU does nothing until it is told to, or a timer expires."""
     pc = pcpu(m, p)
     if pc.context == NOBODY:
-        return pc.hypervisor == 0 or (pc.external == 0 and pc.resched == 0 and pc.hdec_at > pc.now)
+        return pc.hypervisor == 0 or (pc.external | pc.virtualization | pc.resched == 0 and pc.hdec_at > pc.now)
     if pc.waiting == 0 or pc.external | pc.doorbell != 0:
         return False
     return decrementer_due(m, context(m, pc.context), pc.now) > pc.now
@@ -93,7 +93,7 @@ def is_outstanding(m):
     """Whether anything is posted, notified or being handled that a guest has not finished yet."""
     h = header(m)
     for p in range(h.n_pcpu):
-        if pcpu(m, p).external != 0 or pcpu(m, p).kicked != 0:
+        if pcpu(m, p).external | pcpu(m, p).virtualization | pcpu(m, p).kicked != 0:
             return True
     for s in range(h.n_source):
         src = source(m, s)

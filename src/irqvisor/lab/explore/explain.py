@@ -168,5 +168,8 @@ def _end(bad: Machine, log: Any) -> Iterator[str]:
 
 def told(machine: Machine, record: Any) -> str:
     """A log record as a phrase."""
-    what, detail = journeys.TEXTS[Kind(int(record["kind"]))](machine, record)
+    kind = Kind(int(record["kind"]))
+    if kind not in journeys.TEXTS:
+        return kind.name.lower()
+    what, detail = journeys.TEXTS[kind](machine, record)
     return f"{what} ({detail})" if detail else what

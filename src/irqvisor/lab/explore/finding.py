@@ -18,6 +18,7 @@ from irqvisor.machine import Machine
 from irqvisor.tables import Table
 
 JUDGES = {
+    Verdict.REENTRY: ("re-entry", "the handler was entered again before it had returned"),
     Verdict.FAULT: ("fault", "the guest faulted"),
     Verdict.PANIC: ("panic", "the hypervisor went down"),
     Verdict.ASSERTION: ("assertion", "the guest reported failure"),
@@ -30,7 +31,6 @@ JUDGES = {
     Verdict.SELECTOR: ("stuck-selector", "the selector is not empty, but no upcall is pending"),
     Verdict.UPCALL: ("stuck-upcall", "an upcall is pending for a vCPU that sleeps and could take it"),
     Verdict.STALE: ("stuck-stale", "PENDING is set on a port that nobody owns"),
-    Verdict.REENTRY: ("re-entry", "the handler was entered again before it had returned"),
     Verdict.LATENCY: ("latency", "an item was consumed later than the bound"),
     Verdict.RESTLESS: ("never-quiet", "the guest did not come to rest within the bound"),
     Verdict.INVARIANT: ("invariant", "irqvisor's own books do not balance"),

@@ -16,6 +16,7 @@ from irqvisor.lab.explore.bench import Bench, was_posted
 from irqvisor.lab.explore.question import Question
 from irqvisor.lab.explore.site import Piece, Walk
 from irqvisor.machine import Machine
+from irqvisor.tables import Table
 
 Progress = Callable[[int, int], None]
 """Told (instants done, instants in all) now and then."""
@@ -153,8 +154,12 @@ def reproduce(question: Question, injections: tuple[Injection, ...], *, log: boo
 def rest(machine: Machine, bound: int) -> None:
     """Run on until the machine is quiet, as a fork of the exploration does."""
     left = bound
+    counts = machine.views[Table.CONTEXT_COUNT]
     while left > 0:
+        interrupted = int(counts.vectored.max())
         settled, done = site.run(machine, min(left, SLICE))
         left -= done
-        if settled != Settled.BUDGET or examine.is_restful(machine.arrays):
+        if settled != Settled.BUDGET:
+            return
+        if int(counts.vectored.max()) == interrupted and examine.is_restful(machine.arrays):
             return

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from irqvisor.lab.explore.explain import explain
 from irqvisor.lab.explore.finding import Finding, meaning
 from irqvisor.lab.explore.report import Report
+from irqvisor.lab.explore.zoo import Outcome, symbol
 from irqvisor.lab.text import count, listing, plural
 
 EXPLAINED = 3
@@ -78,3 +79,20 @@ def verdict(report: Report) -> str:
         return "nothing found, but the cover is not complete"
     what = "every pair of instants" if report.exploration.question.injections == 2 else "every instant"
     return f"certified, exhaustive: {what} of the window"
+
+
+def of_zoo(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """One line for each guest of the zoo, and what is not as expected."""
+    width = max((len(outcome.entry.name) for outcome in outcomes), default=0)
+    for outcome in outcomes:
+        findings = outcome.buggy.findings
+        first = findings[0] if findings else None
+        found = f"{first.judge} in {symbol(first.first)}, {plural(first.count, 'instant')}" if first else "not found"
+        fixed = "certified" if not outcome.fixed.findings and outcome.fixed.is_complete else "NOT certified"
+        yield f"{outcome.entry.name:<{width}}  {outcome.entry.design:<8} {found}; fixed: {fixed}"
+        yield from (f"    NOT AS EXPECTED: {problem}" for problem in outcome.problems)
+    wrong = sum(1 for outcome in outcomes if outcome.problems)
+    yield ""
+    yield f"{plural(len(outcomes), 'bug')}: " + (
+        f"{wrong} not as expected" if wrong else "each found, and its fix certified"
+    )

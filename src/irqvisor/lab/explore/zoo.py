@@ -1,0 +1,169 @@
+"""The zoo: real bugs of interrupt paths, found by exploration, and their fixes, certified by the same one.
+
+Each entry is a small guest in two versions of one source (examples/zoo/), which differ by a macro. Its manifest says
+under which design, by which judge and between which symbols the buggy one has to be found; the fixed one has to be
+certified over the same window, completely.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from irqvisor.errors import UsageError, did_you_mean
+from irqvisor.lab import scenario as scenarios
+from irqvisor.lab.explore import question, search
+from irqvisor.lab.explore.finding import Place
+from irqvisor.lab.explore.question import Question
+from irqvisor.lab.explore.report import Report
+
+FOLDER = Path(__file__).parents[2] / "data" / "zoo"
+BUGGY, FIXED = "buggy", "fixed"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A bug, as the manifest has it.
+
+    Attributes:
+        name: of its source, examples/zoo/NAME.c.
+        title: what the guest does wrong.
+        reference: where the bug is told of.
+        design, cpu: what it runs under.
+        judge: what the first finding has to be called.
+        first, last: symbols of the fatal window's ends.
+        before: items that are there when the window begins.
+        devices: sources the guest has; each is injected.
+        level: whether their lines are level sensitive.
+        window: instants, for a guest that computes.
+        reentry: whether re-entry is judged.
+    """
+
+    name: str
+    title: str
+    reference: str
+    design: str
+    judge: str
+    first: str
+    last: str
+    cpu: str = "power8"
+    before: int = 0
+    devices: int = 1
+    level: bool = False
+    window: int | None = None
+    reentry: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What exploration said about both versions of an entry.
+
+    Attributes:
+        entry: which.
+        buggy, fixed: the explorations.
+        problems: how they differ from what the manifest expects; empty: they do not.
+    """
+
+    entry: Entry
+    buggy: Report
+    fixed: Report
+    problems: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        entry = self.entry
+        first = self.buggy.findings[0].to_dict() if self.buggy.findings else None
+        return {
+            "name": entry.name,
+            "title": entry.title,
+            "reference": entry.reference,
+            "design": entry.design,
+            "cpu": entry.cpu,
+            "as_expected": not self.problems,
+            "problems": self.problems,
+            "buggy": {"findings": len(self.buggy.findings), "first": first, "counts": self.buggy.counts},
+            "fixed": {
+                "findings": len(self.fixed.findings),
+                "complete": self.fixed.is_complete,
+                "counts": self.fixed.counts,
+            },
+        }
+
+
+@cache
+def entries() -> dict[str, Entry]:
+    """Every entry, by name, in the order of the manifest."""
+    with (FOLDER / "zoo.toml").open("rb") as file:
+        data = tomllib.load(file)
+    return {name: Entry(name=name, **values) for name, values in data.items()}
+
+
+def choose(names: Sequence[str]) -> list[Entry]:
+    """The entries asked for; all if none is.
+
+    Raises:
+        UsageError: there is none of a name.
+    """
+    known = entries()
+    for name in names:
+        if name not in known:
+            raise UsageError("zoo", f'no guest "{name}"', hint=did_you_mean(name, known))
+    return [known[name] for name in names] if names else list(known.values())
+
+
+def asked(entry: Entry, version: str) -> Question:
+    """The exploration of one version."""
+    names = ["disk", "net", "third", "fourth"][: entry.devices]
+    scenario = scenarios.from_dict(
+        {
+            "name": f"{entry.name}.{version}",
+            "duration_ms": 1,
+            "cpu": entry.cpu,
+            "domains": [{"name": "guest", "ram_kib": 64, "image": str(FOLDER / f"{entry.name}.{version}.elf")}],
+            "sources": [
+                {
+                    "name": name,
+                    "owner": "guest",
+                    "slots": 4,
+                    "trigger": "level" if entry.level else "edge",
+                    "arrival": {"kind": "free", "before": entry.before if k == 0 else 0},
+                }
+                for k, name in enumerate(names)
+            ],
+        }
+    )
+    return question.ask(scenario, entry.design, window=entry.window, reentry=entry.reentry)
+
+
+def visit(chosen: Sequence[Entry]) -> Iterator[Outcome]:
+    """Explore entries, both versions of each."""
+    for entry in chosen:
+        buggy = Report(search.explore(asked(entry, BUGGY)))
+        fixed = Report(search.explore(asked(entry, FIXED)))
+        yield Outcome(entry, buggy, fixed, list(problems(entry, buggy, fixed)))
+
+
+def problems(entry: Entry, buggy: Report, fixed: Report) -> Iterator[str]:
+    """How the explorations differ from what the manifest expects."""
+    if not buggy.findings:
+        yield "the bug was not found"
+    else:
+        found = buggy.findings[0]
+        window = (symbol(found.first), symbol(found.last))
+        if found.judge != entry.judge:
+            yield f"found as {found.judge}; expected {entry.judge}"
+        if window != (entry.first, entry.last):
+            yield f"its window is {window[0]} to {window[1]}; expected {entry.first} to {entry.last}"
+    for finding in fixed.findings:
+        yield f"the fixed guest has a finding: {finding.judge} at {finding.first}"
+    if not fixed.is_complete:
+        yield f"the fixed guest is not certified: {fixed.gaps[0]}"
+
+
+def symbol(place: Place) -> str:
+    """The function of a place, without the offset; "asleep" where everything sleeps."""
+    return place.symbol.partition("+")[0] if place.address is not None else "asleep"
