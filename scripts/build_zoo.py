@@ -1,4 +1,4 @@
-"""Build the guests of the zoo from examples/zoo/, each buggy and fixed, or check that they are what their sources build.
+"""Build the guests of the zoo, examples/zoo/, each buggy and fixed, or check that they are what their sources build.
 
 python scripts/build_zoo.py           build src/irqvisor/data/zoo/*.elf
 python scripts/build_zoo.py --check   build into a temporary folder and compare bytes; 1 if they differ

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from irqvisor.lab.compare import Comparison, compare
     from irqvisor.lab.scenario import Scenario
     from irqvisor.machine import Machine
+    from irqvisor.pytest_plugin import explore
 
-__all__ = ["Comparison", "IrqvisorError", "Machine", "Phase", "Scenario", "Stop", "boot", "compare"]
+__all__ = ["Comparison", "IrqvisorError", "Machine", "Phase", "Scenario", "Stop", "boot", "compare", "explore"]
 
 _HOMES = {
     "Comparison": "irqvisor.lab.compare",
@@ -25,6 +26,7 @@ _HOMES = {
     "Stop": "irqvisor.hw.state",
     "boot": "irqvisor.lab.boot",
     "compare": "irqvisor.lab.compare",
+    "explore": "irqvisor.pytest_plugin",
 }
 
 

@@ -494,7 +494,9 @@ def conformance(
 # ----------------------------------------------------------------------------------------------------------- exploring
 @app.command()
 def explore(
-    scenario: Annotated[str, typer.Argument(help="A bundled scenario, or a TOML file, with a free source.")],
+    scenario: Annotated[
+        str, typer.Argument(help="A bundled scenario or a TOML file with a free source, or an ELF image.")
+    ],
     design: Annotated[str, typer.Option(metavar="NAME", help="The delivery design.")],
     sources: Annotated[
         str | None, typer.Option(metavar="A,B", help="Inject only these of the free sources; default: all.")
@@ -518,6 +520,9 @@ def explore(
     repro: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the first finding to a file for `irqvisor replay`.")
     ] = None,
+    before: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Of an ELF image: items there when the window begins.")
+    ] = 1,
     require_complete: Annotated[
         bool, typer.Option("--require-complete", help="Fail (status 4) unless all of the window was examined.")
     ] = False,
@@ -528,11 +533,15 @@ def explore(
 ) -> int:
     """An interrupt at every instruction: find the instant at which a wake-up is lost, or certify that there is none."""
     from irqvisor.lab import compare as lab
+    from irqvisor.lab import scenario as scenarios
     from irqvisor.lab import view
-    from irqvisor.lab.explore import question, report, search, text
+    from irqvisor.lab.explore import handler, question, report, search, text
     from irqvisor.lab.explore import repro as files
 
-    chosen = one_point(lab.prepare(scenario, profile=profile, overrides=settings or ()))
+    if handler.is_image(scenario):
+        chosen = scenarios.with_overrides(handler.scenario_of(scenario, before=before), settings or ())
+    else:
+        chosen = one_point(lab.prepare(scenario, profile=profile, overrides=settings or ()))
     check_cpu(cpu)
     asked = question.ask(
         chosen,

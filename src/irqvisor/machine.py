@@ -401,14 +401,23 @@ class Machine:
         """A twin that goes its own way. Copies state, and of memory what it must; shares decoded code until either
         changes it."""
         self.code[0]["x"] = 1
-        twin = Machine.__new__(Machine)
         if self.base is not None and self.base.is_due:
             self.ram, self.base = self.base.renewed(self.ram, self._pages)
             self._bind()
+        return self._twin(self.code)
+
+    def copy(self) -> "Machine":
+        """A twin that shares no decoded code; this machine is only read."""
+        code = self.code.copy()
+        code[0]["x"] = 0
+        return self._twin(code)
+
+    def _twin(self, code: np.ndarray[Any, Any]) -> "Machine":
+        twin = Machine.__new__(Machine)
         twin.state = self.state.copy()
         twin.ram = self.ram.copy() if self.base is None else self.base.fork(self.ram, self._pages)
         twin.base = self.base
-        twin.code = self.code
+        twin.code = code
         twin.labels = self.labels
         twin.stop_reason, twin.interrupt = self.stop_reason, self.interrupt
         twin.consoles = [bytearray(text) for text in self.consoles]

@@ -32,7 +32,7 @@ def small(request):
 
 def addresses(start, count):
     """Where the machine is after 0, 1, 2 ... instructions, one at a time."""
-    machine = site.private_copy(start)
+    machine = start.copy()
     for _ in range(count):
         pcpu = machine.views[Table.PCPU][0]
         awake = pcpu.context >= 0 and not pcpu.waiting

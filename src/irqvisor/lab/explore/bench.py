@@ -16,7 +16,7 @@ from irqvisor.hv.explore.judge import Verdict
 from irqvisor.hw.ops import MFSPR, MFTB
 from irqvisor.hw.state import NEVER, Stop
 from irqvisor.lab.explore.question import Question
-from irqvisor.lab.explore.site import Origin, Piece, forget_decoded, new_table, private_copy
+from irqvisor.lab.explore.site import Origin, Piece, forget_decoded, new_table
 from irqvisor.machine import Machine
 from irqvisor.ram import PAGE
 from irqvisor.spec.power_isa import SPR_DEC, SPR_TB, SPR_TBU
@@ -33,9 +33,9 @@ class Bench:
 
     def __init__(self, question: Question, start: Machine) -> None:
         self.question = question
-        self.base = private_copy(start)
-        self.child = private_copy(start)
-        self.bare = private_copy(start)
+        self.base = start.copy()
+        self.child = start.copy()
+        self.bare = start.copy()
         self.origin = Origin.of(start)
         self.job = np.zeros(1, JOB).view(np.recarray)
         self.words = np.zeros(ROOM, np.int64)

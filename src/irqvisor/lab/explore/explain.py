@@ -34,7 +34,7 @@ def explain(question: Question, injections: tuple[Injection, ...], count: int) -
     start = _before_last(question, injections)
     first = last.instant
     begin = max(first - BEFORE, 0)
-    machine = site.private_copy(start)
+    machine = start.copy()
     search.advance(machine, begin)
     walk = listing.steps(machine, begin, first - begin + count + 1)
     told = [*_window(question, machine, walk, first, count)]
@@ -86,9 +86,9 @@ def image_of(question: Question) -> Path:
 def _run(question: Question, start: Machine, injection: Injection) -> tuple[Machine, Any, set[int]]:
     """The machine at rest after an injection, its log since, and the doublewords of RAM that others than the guest
     wrote for it at once."""
-    machine = site.private_copy(start)
+    machine = start.copy()
     search.advance(machine, injection.instant)
-    plain = site.private_copy(machine)
+    plain = machine.copy()
     machine.start_log(LOG_RECORDS, ring=True)
     with np.errstate(over="ignore"):
         examine.post(machine.arrays, search.number_of(question, injection.source))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -51,6 +54,25 @@ def describe(asked: Question, found: Finding) -> dict[str, Any]:
     """What a file of a finding says."""
     data = asked.scenario.model_dump(mode="json", exclude_unset=True)
     data.pop("description", None)
+    return with_images(_described(asked, found, data), {name: _here(name) for name in images_of(asked)})
+
+
+def _here(name: str) -> str:
+    """A path as it is told to others: below the working directory if it is there."""
+    path = Path(name)
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else name
+
+
+def with_images(data: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The same file with images that lie elsewhere: old name to new."""
+    images = {names.get(name, name): digest for name, digest in data["images"].items()}
+    domains = [
+        {**d, "image": names.get(d["image"], d["image"])} if d.get("image") else d for d in data["scenario"]["domains"]
+    ]
+    return {**data, "images": images, "scenario": {**data["scenario"], "domains": domains}}
+
+
+def _described(asked: Question, found: Finding, data: dict[str, Any]) -> dict[str, Any]:
     return {
         "irqvisor": version("irqvisor"),
         "format": FORMAT,
@@ -65,6 +87,24 @@ def describe(asked: Question, found: Finding) -> dict[str, Any]:
         "judge": found.judge,
         "digest": search.reproduce(asked, found.injections).digest()[:HASH_DIGITS],
     }
+
+
+def encode(data: dict[str, Any]) -> str:
+    """A finding's file as a word that fits on a command line."""
+    return base64.urlsafe_b64encode(zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 9)).decode()
+
+
+def decode(word: str) -> dict[str, Any]:
+    """The same from the word, or from the name of a file.
+
+    Raises:
+        ReproError: it is neither.
+    """
+    try:
+        text = zlib.decompress(base64.urlsafe_b64decode(word)).decode()
+    except (ValueError, zlib.error):
+        return load(Path(word))
+    return parse(text, "--irqvisor-replay")
 
 
 def save(asked: Question, found: Finding, path: Path) -> None:

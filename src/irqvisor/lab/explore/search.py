@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,7 +119,7 @@ def pairs(bench: Bench, walk: Walk, first: Sweep, progress: Progress | None) -> 
 
 def injected(question: Question, piece: Piece, instant: int, source: str) -> Machine:
     """The machine at an instant of a piece's walk, an item just posted."""
-    machine = site.private_copy(piece.machine)
+    machine = piece.machine.copy()
     advance(machine, instant - piece.first)
     with np.errstate(over="ignore"):
         examine.post(machine.arrays, number_of(question, source))
@@ -149,6 +149,19 @@ def reproduce(question: Question, injections: tuple[Injection, ...], *, log: boo
             examine.post(machine.arrays, number_of(question, injection.source))
     rest(machine, question.bound)
     return machine
+
+
+def verdict_of(bench: Bench, start: Machine, injections: Sequence[Injection]) -> int:
+    """What the judges say of some injections, counted from the beginning of the window, `start`, on; an instant behind
+    the end of a walk is the one at which everything sleeps."""
+    machine = start.copy()
+    for injection in injections[:-1]:
+        site.run(machine, injection.instant)
+        with np.errstate(over="ignore"):
+            examine.post(machine.arrays, number_of(bench.question, injection.source))
+    last = injections[-1]
+    site.run(machine, last.instant)
+    return int(bench.examine(Piece(0, 1, machine), number_of(bench.question, last.source)).verdict[0])
 
 
 def rest(machine: Machine, bound: int) -> None:

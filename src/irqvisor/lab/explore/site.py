@@ -64,17 +64,6 @@ class Walk:
     machine: Machine
 
 
-def private_copy(machine: Machine) -> Machine:
-    """A twin that shares nothing, neither RAM nor decoded words."""
-    shared = int(machine.code[0]["x"])
-    twin = machine.fork()
-    machine.code[0]["x"] = shared
-    twin.code = machine.code.copy()
-    twin.code[0]["x"] = 0
-    twin._bind()  # noqa: SLF001  its own kind
-    return twin
-
-
 def forget_decoded(machine: Machine) -> None:
     """Drop all decoded words: for a machine whose memory was replaced."""
     machine.code["op"] = 0
@@ -121,7 +110,7 @@ def build_reason(question: Question) -> str | None:
 def _to_ready(machine: Machine) -> Machine:
     """Run to the instruction after the last ready mark."""
     for _ in range(BOOT_INSTRUCTIONS // APPROACH):
-        before = private_copy(machine)
+        before = machine.copy()
         done = machine.run(instructions=APPROACH)
         if machine.phase >= Phase.ARMED:
             while before.phase < Phase.ARMED:
@@ -135,11 +124,11 @@ def _to_ready(machine: Machine) -> Machine:
 
 def walk(start: Machine, instants: int) -> Walk:
     """Walk from a machine on, for so many instants at most. The machine stays as it is."""
-    machine = private_copy(start)
+    machine = start.copy()
     pieces = []
     first = 0
     while True:
-        here = private_copy(machine)
+        here = machine.copy()
         count = min(PIECE, instants - first)
         settled, done = run(machine, count)
         if settled == Settled.BUDGET and first + count >= instants:
@@ -184,7 +173,7 @@ class Origin:
     @classmethod
     def of(cls, machine: Machine) -> Origin:
         """The origin that a machine is."""
-        bare = private_copy(machine)
+        bare = machine.copy()
         with np.errstate(over="ignore"):
             examine.strip_alone(machine.arrays, bare.arrays)
         return cls(bare.state.view(np.int64).copy(), machine.ram.view(np.int64).copy())

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from irqvisor.errors import UsageError, did_you_mean
-from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.explore import question, search
 from irqvisor.lab.explore.finding import Place
+from irqvisor.lab.explore.handler import scenario_of
 from irqvisor.lab.explore.question import Question
 from irqvisor.lab.explore.report import Report
 
@@ -37,7 +37,8 @@ class Entry:
         judge: what the first finding has to be called.
         first, last: symbols of the fatal window's ends.
         before: items that are there when the window begins.
-        devices: sources the guest has; each is injected.
+        devices: sources the guest has.
+        sources: which of them are injected; none: all.
         level: whether their lines are level sensitive.
         window: instants, for a guest that computes.
         reentry: whether re-entry is judged.
@@ -53,6 +54,7 @@ class Entry:
     cpu: str = "power8"
     before: int = 0
     devices: int = 1
+    sources: Sequence[str] = ()
     level: bool = False
     window: int | None = None
     reentry: bool = False
@@ -117,26 +119,15 @@ def choose(names: Sequence[str]) -> list[Entry]:
 
 def asked(entry: Entry, version: str) -> Question:
     """The exploration of one version."""
-    names = ["disk", "net", "third", "fourth"][: entry.devices]
-    scenario = scenarios.from_dict(
-        {
-            "name": f"{entry.name}.{version}",
-            "duration_ms": 1,
-            "cpu": entry.cpu,
-            "domains": [{"name": "guest", "ram_kib": 64, "image": str(FOLDER / f"{entry.name}.{version}.elf")}],
-            "sources": [
-                {
-                    "name": name,
-                    "owner": "guest",
-                    "slots": 4,
-                    "trigger": "level" if entry.level else "edge",
-                    "arrival": {"kind": "free", "before": entry.before if k == 0 else 0},
-                }
-                for k, name in enumerate(names)
-            ],
-        }
+    scenario = scenario_of(
+        FOLDER / f"{entry.name}.{version}.elf",
+        devices=entry.devices,
+        before=entry.before,
+        trigger="level" if entry.level else "edge",
+        slots=4,
+        cpu=entry.cpu,
     )
-    return question.ask(scenario, entry.design, window=entry.window, reentry=entry.reentry)
+    return question.ask(scenario, entry.design, sources=entry.sources, window=entry.window, reentry=entry.reentry)
 
 
 def visit(chosen: Sequence[Entry]) -> Iterator[Outcome]:
