@@ -15,6 +15,7 @@ The hierarchy, with the exit status of the command line (2: your input, 4: a run
     ├── ImageError        2   a guest image that does not fit or is for another CPU
     ├── SnapshotError     2   a saved machine of another version, truncated, or something else altogether
     ├── ReproError        2   the file of a finding of another version, of another image, or something else altogether
+    ├── VectorsError      2   a file of recorded behaviour that is not what it should be
     ├── GuestFault        4   a guest did something that its machine cannot continue from
     ├── TraceError        4   an event log that contradicts itself
     ├── RunnerError       4   a benchmark that did not get to its end

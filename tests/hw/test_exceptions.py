@@ -52,7 +52,7 @@ def ring_arrives(m, arg):
     doorbell.arrive(m, arg)
 
 
-BOTH = pytest.mark.parametrize("model", list(Model), ids=lambda model: model.name)
+MODELS = pytest.mark.parametrize("model", list(Model), ids=lambda model: model.name)
 LEVELS = pytest.mark.parametrize(
     ("isa", "extra"),
     [
@@ -62,8 +62,12 @@ LEVELS = pytest.mark.parametrize(
     ],
     ids=["2.01", "2.07", "3.0"],
 )
-HYPERVISORS_ROUTING = {Model.PPC970: {"hid4": 0}, Model.POWER8: {"lpcr": 0}}
-GUESTS_ROUTING = {Model.PPC970: {"hid4": HID4_LPES0}, Model.POWER8: {"lpcr": LPCR_LPES0}}
+HYPERVISORS_ROUTING = {Model.PPC970: {"hid4": 0}, Model.POWER8: {"lpcr": 0}, Model.POWER9: {"lpcr": 0}}
+GUESTS_ROUTING = {
+    Model.PPC970: {"hid4": HID4_LPES0},
+    Model.POWER8: {"lpcr": LPCR_LPES0},
+    Model.POWER9: {"lpcr": LPCR_LPES0},
+}
 FP_ADD = 63 << 26 | 21 << 1
 VADDUBM = 4 << 26
 XXLAND = 60 << 26
@@ -230,7 +234,7 @@ def test_an_external_interrupt_is_taken_between_instructions():
     assert_entered(bench, 0x500, srr0=START + 4, srr1=GUEST, msr=SF | ME)
 
 
-@BOTH
+@MODELS
 def test_ee_off_holds_the_guests_own_external_interrupt_off(model):
     bench = Bench([asm.NOP] * 3, msr=GUEST & ~EE, model=model, external=1, **GUESTS_ROUTING[model])
     bench.run(3)
@@ -255,7 +259,7 @@ def test_a_line_that_drops_before_ee_is_set_leaves_nothing():
         (asm.mtmsr(3, 0), SF | ME | EE),
     ],
 )
-@BOTH
+@MODELS
 def test_setting_ee_with_the_line_up_interrupts_before_the_next_instruction(word, ready, model):
     bench = Bench([word, asm.li(4, 1)], msr=SF | ME, r3=SF | EE, model=model, external=1, **GUESTS_ROUTING[model])
     bench.put(0x500, asm.NOP)
@@ -264,7 +268,7 @@ def test_setting_ee_with_the_line_up_interrupts_before_the_next_instruction(word
     assert bench.r(4) == 0
 
 
-@BOTH
+@MODELS
 def test_rfid_that_sets_ee_with_the_line_up_interrupts_at_its_target(model):
     bench = Bench([asm.RFID], msr=SF | ME, srr0=0x3000, srr1=GUEST, model=model, external=1, **GUESTS_ROUTING[model])
     bench.put(0x500, asm.NOP)
@@ -292,7 +296,7 @@ def test_clearing_ee_holds_off_from_the_very_next_boundary():
 # ---- Routing: LPES0, who takes an external interrupt ----
 
 
-@BOTH
+@MODELS
 @pytest.mark.parametrize("hypervisor", [False, True])
 def test_lpes0_sends_external_interrupts_to_the_running_partition(model, hypervisor):
     bench = Bench([asm.NOP], msr=GUEST, model=model, hypervisor=hypervisor, external=1, **GUESTS_ROUTING[model])
@@ -300,7 +304,7 @@ def test_lpes0_sends_external_interrupts_to_the_running_partition(model, hypervi
     assert_entered(bench, 0x500, srr0=START, srr1=GUEST, msr=SF | ME)
 
 
-@BOTH
+@MODELS
 def test_without_lpes0_external_interrupts_are_the_hypervisors(model):
     bench = Bench([asm.NOP], msr=GUEST, model=model, hypervisor=True, external=1, **HYPERVISORS_ROUTING[model])
     assert bench.run(1) == Outcome.EXTERNAL
@@ -368,10 +372,14 @@ def test_the_hypervisor_decrementer_goes_before_the_external_interrupt():
     assert bench.look() == Outcome.HDEC
 
 
-HDICE = {Model.PPC970: {"hid0": HID0_HDICE}, Model.POWER8: {"lpcr": LPCR_HDICE}}
+HDICE = {
+    Model.PPC970: {"hid0": HID0_HDICE},
+    Model.POWER8: {"lpcr": LPCR_HDICE},
+    Model.POWER9: {"lpcr": LPCR_HDICE},
+}
 
 
-@BOTH
+@MODELS
 @pytest.mark.parametrize(
     ("msr", "taken"),
     [(SF, True), (SF | EE, True), (SF | HV, False), (SF | HV | EE, True), (SF | HV | MSR_PR, True)],
@@ -382,14 +390,14 @@ def test_the_hypervisor_decrementer_is_masked_by_ee_in_hypervisor_state_only(mod
     assert bench.run(1) == (Outcome.HDEC if taken else Outcome.LIMIT)
 
 
-@BOTH
+@MODELS
 def test_hdice_off_holds_the_hypervisor_decrementer_off(model):
     bench = Bench([asm.NOP] * 4, msr=GUEST, model=model, hypervisor=True)
     bench.pcpu.hdec_at = 2
     assert bench.run(4) == Outcome.LIMIT
 
 
-@BOTH
+@MODELS
 def test_bare_metal_takes_the_hypervisor_decrementer_itself(model):
     bench = Bench([asm.NOP], msr=GUEST, model=model, **HDICE[model])
     bench.pcpu.hdec_at, bench.pcpu.hdec_base = 0, -1

@@ -46,7 +46,7 @@ from irqvisor.spec.power_isa import (
 )
 from irqvisor.tables import Table
 
-BOTH = pytest.mark.parametrize("model", list(Model), ids=lambda model: model.name)
+MODELS = pytest.mark.parametrize("model", list(Model), ids=lambda model: model.name)
 USER, SUPERVISOR, HYPERVISOR = MSR_PR | SF | ME, SF | ME, SF | HV | ME
 STATES = pytest.mark.parametrize("state", [USER, SUPERVISOR, HYPERVISOR], ids=["user", "supervisor", "hypervisor"])
 
@@ -91,13 +91,13 @@ def test_hv_and_me_never_change_by_a_move(word, kept, value):
     assert bench.msr & (HV | ME) == kept
 
 
-@BOTH
+@MODELS
 def test_mtmsrd_writes_every_other_bit_that_the_processor_has(model):
     bench = Bench([asm.mtmsrd(3)], msr=SF | ME, r3=-1 & ~MSR_PR & ~MSR_POW, model=model)
     bench.step()
     low = EE | MSR_FP | ME | MSR_FE0 | MSR_SE | MSR_BE | MSR_FE1 | MSR_IR | MSR_DR | MSR_PMM | MSR_RI
-    extra = MSR_VSX | MSR_TS | MSR_TM if model == Model.POWER8 else 0
-    assert hex(bench.msr & MASK64) == hex((SF | low | MSR_VEC | extra) & MASK64)
+    extra = {Model.PPC970: 0, Model.POWER8: MSR_VSX | MSR_TS | MSR_TM, Model.POWER9: MSR_VSX | MSR_TM}
+    assert hex(bench.msr & MASK64) == hex((SF | low | MSR_VEC | extra[model]) & MASK64)
     assert bench.msr & MSR_LE == 0  # LE does not change by a move
 
 
@@ -168,7 +168,7 @@ def test_barriers_and_hints_do_nothing_for_anybody(mnemonic, state):
 
 
 @pytest.mark.parametrize("mnemonic", ["slbmfee", "slbmfev", "mfsr", "mfsrin"])
-@BOTH
+@MODELS
 def test_segments_read_as_not_there(mnemonic, model):
     bench = Bench([ENCODED[mnemonic] | 3 << 21], model=model, r3=-1)
     bench.step()
@@ -176,7 +176,7 @@ def test_segments_read_as_not_there(mnemonic, model):
 
 
 @STATES
-@BOTH
+@MODELS
 @pytest.mark.parametrize("word", [0, 1, 0x00000200, 6 << 26, 31 << 26 | 1023 << 1, 0x7C000000 | 1 << 1])
 def test_words_that_are_no_instruction_are_illegal(word, model, state):
     assert program_cause(word, state, model=model) == CAUSE_ILLEGAL
