@@ -9,7 +9,7 @@ import pytest
 
 from hv.harness import MANUAL, Parked, parked, pirq, ready, small
 from irqvisor.hv import loop
-from irqvisor.hv.state import Exit, PortState
+from irqvisor.hv.state import Exit, PortState, Release
 from irqvisor.spec import xen
 from irqvisor.tables import Table
 
@@ -664,6 +664,22 @@ def test_poll(two):
     domu.machine.run(cycles=20_000)
     assert not blocked(domu)
     assert domu.at == domu.HERE + 4  # back from the call; nothing was delivered, for EE is off
+
+
+@pytest.mark.parametrize(("release", "wakes"), [(Release.XEN_2008, True), (Release.MODERN, False)])
+def test_another_port_ends_a_poll_of_one_only_in_2008(two, release, wakes):
+    dom0, domu = two
+    ours, theirs = linked(two)
+    other, _ = linked(two)
+    domu.machine.views[Table.DOMAIN][1].release = release
+    assert poll(domu, theirs) == 0
+    assert blocked(domu)
+    assert send(dom0, other) == 0
+    domu.machine.run(cycles=20_000)
+    assert blocked(domu) is not wakes
+    assert send(dom0, ours) == 0
+    domu.machine.run(cycles=20_000)
+    assert not blocked(domu)
 
 
 def test_poll_times_out(two):

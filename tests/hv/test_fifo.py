@@ -86,7 +86,7 @@ WHAT = st.sampled_from(["send", "send", "send", "mask", "unmask", "unmask", "pri
 
 
 @settings(max_examples=40)
-@given(st.lists(st.tuples(WHAT, st.sampled_from(PORTS), st.integers(0, 15)), max_size=60))
+@given(st.lists(st.tuples(WHAT, st.sampled_from(PORTS), st.integers(0, 15)), min_size=15, max_size=60))
 def test_no_event_is_lost_or_linked_twice_whatever_a_guest_does_that_it_may(history):
     domain = Domain()
     waiting = set()
@@ -108,6 +108,20 @@ def drain(domain, v):
     while taken is not None:
         yield taken
         taken = domain.guest.take(v)
+
+
+def test_a_port_that_was_the_tail_is_raised_again_alone_and_in_another_queue():
+    """Linux and Xen, January 2014: a tail that is not linked any more must not be linked behind."""
+    domain = Domain()
+    for _ in range(2):
+        domain.call("send", port=2)
+        domain.check()
+        assert list(drain(domain, 0)) == [2]
+    domain.call("set_priority", port=2, priority=3)
+    domain.call("send", port=2)
+    domain.call("send", port=4)  # its queue's tail was the port that has moved
+    domain.check()
+    assert list(drain(domain, 0)) == [2, 4]
 
 
 def test_a_more_urgent_queue_is_taken_first_and_each_in_order():
