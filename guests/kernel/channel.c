@@ -28,8 +28,9 @@ void open_channels(void)
 }
 
 /*
- * An item for another: into the ring, then head, then the notification. The board is told in between, so that it knows
- * when; a channel that takes no items any more says so.
+ * An item for another: into the ring, then head, then the notification. The board is told before head moves: whoever
+ * sees the item may consume it at once, and the board has to know of it by then. A channel that takes no items any more
+ * says so.
  */
 static void post(struct channel *channel)
 {
@@ -44,8 +45,8 @@ static void post(struct channel *channel)
     ring->item[channel->head & (channel->slots - 1)] = channel->head + 1;
     channel->head++;
     barrier();
-    ring->head = channel->head;
     *channel->post = channel->head;
+    ring->head = channel->head;
     front_notify(channel);
 }
 

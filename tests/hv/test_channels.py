@@ -177,6 +177,31 @@ def test_a_saved_and_a_forked_machine_with_channels_go_on_as_the_one_they_were_m
     assert metrics.fates(straight)["balanced"]
 
 
+def test_the_board_knows_of_an_item_before_the_ring_shows_it():
+    """Or a consumer on another pCPU, which looks at that very instant, would be taken for a liar."""
+    machine = ready(two_domains(pcpus=2), "xen-ppc")
+    machine.run(cycles=BOOT_CYCLES, until=Phase.RUN)
+    ping = machine.views[Table.SOURCE][1]
+    shown = 0
+    for _ in range(1500):
+        machine.run(instructions=1)
+        shown = int.from_bytes(machine.ram[int(ping.ring) : int(ping.ring) + 8].tobytes(), "big")
+        assert shown <= ping.head
+    assert shown > 1
+
+
+def test_an_item_that_a_producer_was_about_to_post_when_the_channel_closed_is_taken():
+    machine = ready(two_domains(compute=True, pcpus=2), "xen-ppc")
+    guest = Parked(machine, 0)
+    ping = machine.views[Table.SOURCE][1]
+    assert (ping.closes, ping.active) == (1, 0)
+    guest.park(guest.STD_R4_R3)
+    guest.cpu.gpr[3], guest.cpu.gpr[4] = POSTS + DOORBELL_BYTES * 1, 1
+    machine.run(cycles=1_000)
+    assert ping.head == 1
+    assert machine.views[Table.DOMAIN][0].alive
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -304,3 +329,16 @@ def test_both_servers_take_their_own_sources():
     for name in ("disk", "net"):
         row = of(books, name)
         assert row == {"raised": row["raised"], "serviced": row["raised"]}
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+@pytest.mark.parametrize("balance", ["false", "true"])
+@pytest.mark.parametrize("design", ["xen-ppc", "xen-x86"])
+def test_256_vcpus_that_talk_lose_nothing(design, balance):
+    settings = ["duration_ms=1", "drain_ms=2", f"scheduler.balance={balance}"]
+    result = runner.run(scenarios.with_overrides(scenarios.load("chatter"), settings), design)
+    assert result["raised"] > 4000
+    assert (result["lost"], result["pending"], result["dropped"], result["rescued"]) == (0, 0, 0, 0)
+    assert not result["violations"]
+    assert not result["faults"]
