@@ -205,4 +205,4 @@ def test_random_histories_are_as_the_model_says(release):
 @pytest.mark.parametrize("release", RELEASES)
 def test_long_random_histories_are_as_the_model_says(release):
     chosen = type("Chosen", (Histories,), {"release": release})
-    run_state_machine_as_test(chosen, settings=settings(max_examples=60, stateful_step_count=80))
+    run_state_machine_as_test(chosen, settings=settings(max_examples=30, stateful_step_count=80))
