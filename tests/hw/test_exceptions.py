@@ -24,6 +24,7 @@ from irqvisor.spec.power_isa import (
     ISI_PROTECTION,
     LPCR_HDICE,
     LPCR_HEIC,
+    LPCR_HVICE,
     LPCR_LPES0,
     LPCR_MER,
     MSR_BE,
@@ -327,6 +328,21 @@ def test_power8_hypervisor_state_needs_ee_for_its_own_external_interrupt():
     bench = Bench([asm.NOP], msr=SF | HV | ME, model=Model.POWER8, external=1)
     assert bench.run(1) == Outcome.LIMIT
     assert bench.pc == START + 4
+
+
+@pytest.mark.parametrize(
+    ("msr", "lpcr", "taken"),
+    [
+        (GUEST & ~EE, LPCR_HVICE, True),  # a guest cannot hold it off
+        (GUEST | HV, LPCR_HVICE, True),
+        ((GUEST | HV) & ~EE, LPCR_HVICE, False),
+        (GUEST, 0, False),
+    ],
+)
+def test_the_hypervisor_virtualization_interrupt_is_masked_by_ee_in_hypervisor_state_only(msr, lpcr, taken):
+    bench = Bench([asm.NOP], msr=msr, model=Model.POWER9, hypervisor=True, lpcr=lpcr)
+    bench.pcpu.virtualization = 1
+    assert bench.run(1) == (Outcome.EXTERNAL if taken else Outcome.LIMIT)
 
 
 @pytest.mark.parametrize("hv", [0, HV])
