@@ -30,6 +30,7 @@ FRONT_ENDS = {
     "hybrid": ("hybrid.c",),
     "direct": ("direct.c",),
     "xen-ia64": ("xen_ia64.c", "xen_ia64_entry.S"),
+    "direct-posted": ("posted.c",),
     "xen-x86": ("xen_x86.c", "xen_x86_entry.S"),
 }
 FIFO = {"xen-ppc-fifo": "FIFO_EVENTS"}

@@ -22,8 +22,8 @@ from irqvisor.hw import openpic
 from irqvisor.hw.state import NEVER, NOBODY, Arrival, Model, RegionKind
 from irqvisor.hw.wiring import Controller
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
-from irqvisor.spec import sapic, xen, xive
-from irqvisor.spec.designs import IA64_EVENTS, Design
+from irqvisor.spec import posted, sapic, xen, xive
+from irqvisor.spec.designs import DIRECT_POSTED, IA64_EVENTS, Design
 from irqvisor.spec.openpic import WINDOW_BYTES
 from irqvisor.spec.papr import IPI_PRIORITY, PRIORITY_NONE, XISR_SOURCES
 from irqvisor.spec.power_isa import HID0_HDICE, HID0_NAP, HID4_LPES0, LPCR_HDICE, LPCR_LPES0, MSR_HV, MSR_ME, MSR_SF
@@ -170,7 +170,19 @@ class Config:
     @property
     def has_xive(self) -> bool:
         """Whether the controller is a XIVE, with event queues in the guests' memory."""
-        return self.design == Design.DIRECT
+        return self.design == Design.DIRECT and self.options & DIRECT_POSTED == 0
+
+    @property
+    def controller(self) -> Controller:
+        """Where the lines of the devices lead."""
+        if self.has_descriptors:
+            return Controller.POSTED
+        return Controller.XIVE if self.has_xive else Controller.OPENPIC
+
+    @property
+    def has_descriptors(self) -> bool:
+        """Whether interrupts are posted."""
+        return self.design == Design.DIRECT and self.options & DIRECT_POSTED != 0
 
     @property
     def inputs(self) -> int:
@@ -281,6 +293,8 @@ def build(config: Config) -> Machine:
             Table.XIVE_QUEUE: xive.PRIORITIES * vcpus if config.has_xive else 0,
             Table.XIVE_VP: vcpus if config.has_xive else 0,
             Table.XIVE_RING: config.pcpus if config.has_xive else 0,
+            Table.POSTED_SOURCE: n_pirq + vcpus if config.has_descriptors else 0,
+            Table.POSTED_VP: vcpus if config.has_descriptors else 0,
             Table.EVENT: EVENTS_PER_SOURCE * len(config.sources)
             + sum(s.depth for s in config.sources)
             + 8 * config.pcpus
@@ -308,6 +322,8 @@ def build(config: Config) -> Machine:
     _sources(machine, config, layouts)
     if config.has_xive:
         _xive(machine, config, layouts)
+    if config.has_descriptors:
+        _descriptors(machine, config)
     _start_xen(machine, config, layouts)
     _channels(machine, config, layouts)
     _guests(machine, config, layouts)
@@ -325,7 +341,7 @@ def _header(machine: Machine, config: Config, n_pirq: int) -> None:
     h = machine.header
     costs = config.costs
     h.design, h.options, h.n_pcpu, h.n_pirq = int(config.design), config.options, config.pcpus, n_pirq
-    h.controller = int(Controller.XIVE if config.has_xive else Controller.OPENPIC)
+    h.controller = int(config.controller)
     h.n_domain = h.unready = len(config.domains)
     h.n_context = len(machine.views[Table.CONTEXT])
     h.n_source = len(machine.views[Table.SOURCE])
@@ -393,6 +409,8 @@ def _domains(machine: Machine, config: Config, shared_ram: int) -> list[Layout]:
                 (TIMA, xive.TIMA_BYTES, RegionKind.TIMA, 0),
                 (ESB, xive.ESB_BYTES * len(machine.views[Table.XIVE_SOURCE]), RegionKind.ESB, 0),
             ]
+        if config.has_descriptors:
+            wired.append((TIMA, PAGE, RegionKind.VAPIC, 0))
         wired += _shared_rings(config, d, layout, shared_ram)
         for k, (base, size, kind, offset) in enumerate(wired):
             r = regions[first + k]
@@ -622,7 +640,35 @@ FRONT_ENDS: dict[Design, devicetree.FrontEnd] = {
 }
 
 
+def posted_vectors(config: Config, d: int) -> tuple[dict[int, int], int]:
+    """The vector of each source of a domain, by its input, and that of its IPI: the more favoured the higher."""
+    order = sorted((s.priority, s.irq) for s in config.sources if s.domain == d)
+    order = sorted([*order, (IPI_PRIORITY, config.inputs + d)])
+    found = {irq: posted.LAST_VECTOR - k for k, (_, irq) in enumerate(order)}
+    return found, found.pop(config.inputs + d)
+
+
+def _descriptors(machine: Machine, config: Config) -> None:
+    """Descriptors, empty, and which source is which vector. A domain has one vCPU."""
+    for w in machine.views[Table.POSTED_VP]:
+        w.irq[:] = NOBODY
+    for d, domain in enumerate(config.domains):
+        w = machine.views[Table.POSTED_VP][d]
+        w.sn, w.destination = 1, domain.pcpus[0]
+        found, ipi = posted_vectors(config, d)
+        level = {s.irq for s in config.sources if s.level}
+        for irq, vector in [*found.items(), (config.inputs + d, ipi)]:
+            s = machine.views[Table.POSTED_SOURCE][irq]
+            s.vp, s.vector, s.level, s.server = d, vector, int(irq in level), domain.pcpus[0]
+            w.irq[vector] = irq
+            if irq in level:
+                bit = 1 << vector % 64
+                w.exits[vector // 64] |= bit - (1 << 64) if bit >> 63 else bit
+
+
 def _xive_node(config: Config, d: int, layout: Layout) -> devicetree.Xive:
+    if config.has_descriptors:
+        return devicetree.Xive(tima=TIMA, esb=0, ipi=posted_vectors(config, d)[1], queues=())
     return devicetree.Xive(
         tima=TIMA,
         esb=ESB,
@@ -634,6 +680,7 @@ def _xive_node(config: Config, d: int, layout: Layout) -> devicetree.Xive:
 def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None) -> devicetree.BoardTree:
     """`machine`: where the ports of channels are known; without, the tree has its size but not its contents."""
     domain = config.domains[d]
+    vector = posted_vectors(config, d)[0] if config.has_descriptors else {}
     base = XISR_SOURCES if config.design in {Design.RHYPE, Design.HYBRID} else 0
     return devicetree.BoardTree(
         ram_bytes=domain.ram_bytes,
@@ -646,7 +693,7 @@ def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None
                 bytes=RING_HEADER + 8 * source.slots,
                 doorbell=DOORBELLS + DOORBELL_BYTES * s,
                 slots=source.slots,
-                irq=vectors(config, d).get(s, base + source.irq),
+                irq=vectors(config, d).get(s, vector.get(source.irq, base + source.irq)),
                 level=source.level,
                 label=source.name,
                 priority=source.priority,
@@ -696,7 +743,7 @@ def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None
         design_options=config.options,
         front_end=FRONT_ENDS[config.design],
         shared_info=layout.shared_info if config.has_shared_info else None,
-        xive=_xive_node(config, d, layout) if config.has_xive else None,
+        xive=_xive_node(config, d, layout) if config.controller != Controller.OPENPIC else None,
         xen_start=_xen_node(config, d, layout),
     )
 

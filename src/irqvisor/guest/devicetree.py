@@ -107,6 +107,7 @@ class Xive:
         esb: of the page of source 0; the page of source n is n times 4096 further.
         ipi: the source that is its own inter-processor interrupt.
         queues: (guest real address, log2 of the entries) of the event queue of each priority; log2 0: there is none.
+            Empty: not XIVE but the virtual controller of posted interrupts, at `tima`, and `ipi` is a vector.
     """
 
     tima: int
@@ -325,7 +326,7 @@ def _controllers(tree: BoardTree) -> list[fdt.Node]:
         return [
             _node(
                 f"interrupt-controller@{tree.xive.tima:x}",
-                _text("compatible", "ibm,power-ivpe"),
+                _text("compatible", "ibm,power-ivpe" if tree.xive.queues else "irqvisor,posted"),
                 _u64s("reg", tree.xive.tima, 4096),
                 _u64s("esb", tree.xive.esb),
                 fdt.PropWords("ipi", tree.xive.ipi),

@@ -18,7 +18,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from irqvisor.errors import ImageError, did_you_mean
 
-BUNDLED = ("native", "rhype", "xen-ppc", "xen-ppc-fifo", "xen-x86", "xen-ia64", "hybrid", "direct")
+BUNDLED = ("native", "rhype", "xen-ppc", "xen-ppc-fifo", "xen-x86", "xen-ia64", "hybrid", "direct", "direct-posted")
 """The front ends of the bundled kernel, by the design that each was written for; -fifo: with FIFO event channels."""
 
 IMAGES = Path(__file__).parent / "images"

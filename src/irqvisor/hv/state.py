@@ -258,6 +258,7 @@ class Entry(IntEnum):
     HDEC = 2
     HCALL_XEN = 3
     HCALL_PAPR = 4
+    ACCESS = 5  # a guest touched something that only the hypervisor can do
 
 
 class Where(IntEnum):

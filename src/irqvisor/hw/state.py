@@ -308,6 +308,7 @@ class RegionKind(IntEnum):
     QUEUE = 6  # RAM of event queues: who loads an entry learns of an event
     ESB = 7  # a page a source: the bits that let its events through
     TIMA = 8  # the ring of the processor that does the access
+    VAPIC = 9  # the virtual controller of the vCPU that does the access
 
 
 class Arrival(IntEnum):

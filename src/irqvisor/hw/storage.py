@@ -8,7 +8,7 @@ Storage Addressing).
 import numpy as np
 
 from irqvisor._jit import jit
-from irqvisor.hw import devices, openpic, xive
+from irqvisor.hw import devices, openpic, posted, xive
 from irqvisor.hw.decode import TWINS
 from irqvisor.hw.exceptions import checks_machine, enter, is_hypervisor, machine_check, program
 from irqvisor.hw.memory import (
@@ -262,6 +262,8 @@ def load_region(m, p, cpu, k, real, size):
         pcpu(m, p).now += header(m).pic_read
         if r.kind == RegionKind.ESB:
             return xive.load_esb(m, p, cpu.lpid, offset)
+        if r.kind == RegionKind.VAPIC:
+            return posted.load(m, p, offset, size)
         return xive.load_tima(m, p, offset, size)
     if r.kind == RegionKind.DOORBELL:
         s = own_source(m, cpu, offset, size)
@@ -309,6 +311,8 @@ def store_region(m, p, cpu, k, real, size, value):
         pc.now += header(m).pic_write
         if r.kind == RegionKind.ESB:
             return xive.store_esb(m, p, cpu.lpid, offset)
+        if r.kind == RegionKind.VAPIC:
+            return posted.store(m, p, offset, size, value)
         return xive.store_tima(m, p, offset, size, value)
     if r.kind == RegionKind.DOORBELL:
         s = own_source(m, cpu, offset, size)

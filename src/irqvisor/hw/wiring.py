@@ -1,9 +1,9 @@
-"""Where the devices' lines lead: to the OpenPIC, or to the XIVE where a machine has one."""
+"""Where the devices' lines lead: to the OpenPIC, or where a machine has them, to the XIVE or to posted descriptors."""
 
 from enum import IntEnum
 
 from irqvisor._jit import hot, jit
-from irqvisor.hw import openpic, xive
+from irqvisor.hw import openpic, posted, xive
 from irqvisor.hw.state import header, pcpu
 from irqvisor.spec.xive import PQ_OFF
 
@@ -13,6 +13,7 @@ class Controller(IntEnum):
 
     OPENPIC = 0
     XIVE = 1
+    POSTED = 2  # no controller between: descriptors (hw/posted.py)
 
 
 EVENT_CHECK_IPI = 1
@@ -24,6 +25,8 @@ def pulse(m, irq):
     """One edge."""
     if header(m).controller == Controller.XIVE:
         xive.trigger(m, irq)
+    elif header(m).controller == Controller.POSTED:
+        posted.trigger(m, irq)
     else:
         openpic.pulse(m, irq)
 
@@ -33,6 +36,11 @@ def set_line(m, irq, level):
     """A device drives its line."""
     if header(m).controller == Controller.OPENPIC:
         openpic.set_line(m, irq, level)
+    elif header(m).controller == Controller.POSTED:
+        if level != 0:
+            posted.trigger(m, irq)
+        else:
+            posted.drop_line(m, irq)
     elif level != 0:
         xive.trigger(m, irq)
     else:
@@ -44,6 +52,8 @@ def is_under_way(m, irq):
     """1 while the controller still has to tell somebody of an edge."""
     if header(m).controller == Controller.XIVE:
         return xive.is_under_way(m, irq)
+    if header(m).controller == Controller.POSTED:
+        return posted.is_under_way(m, irq)
     return openpic.is_pending(m, irq)
 
 
@@ -52,6 +62,8 @@ def silence(m, irq):
     """Nobody answers this line any more."""
     if header(m).controller == Controller.XIVE:
         xive.set_state(m, irq, PQ_OFF)
+    elif header(m).controller == Controller.POSTED:
+        posted.posted_source(m, irq).off = 1
     else:
         openpic.mask(m, irq)
 

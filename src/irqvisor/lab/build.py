@@ -127,7 +127,7 @@ def _domains(scenario: Scenario, design: str, labels: Labels) -> tuple[paravirt.
             name=d.name,
             pcpus=d.placement,
             affinity=sum(1 << p for p in set(d.affinity or range(scenario.pcpus))),
-            image=Path(d.image) if d.image else IMAGES / f"{kernel(d, design)}.elf",
+            image=Path(d.image) if d.image else IMAGES / f"{kernel(scenario, d, design)}.elf",
             ram_bytes=d.ram_kib * 1024,
             ram_base=d.ram_base_kib * 1024,
             loops=tuple(loops(d)),
@@ -145,8 +145,10 @@ def _domains(scenario: Scenario, design: str, labels: Labels) -> tuple[paravirt.
     )
 
 
-def kernel(domain: scenarios.Domain, design: str) -> str:
-    """The bundled kernel for a domain under a design. The queues of FIFO have one of their own."""
+def kernel(scenario: Scenario, domain: scenarios.Domain, design: str) -> str:
+    """The bundled kernel for a domain under a design. FIFO queues and posted descriptors have one of their own."""
+    if design == "direct" and scenario.options.get(design, {}).get("variant") == "posted":
+        return f"{design}-posted"
     return f"{design}-fifo" if domain.event_channels == "fifo" and design == "xen-ppc" else design
 
 

@@ -16,6 +16,7 @@ from irqvisor.lab import journey as journeys
 from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.scenario import Scenario
 from irqvisor.machine import Machine
+from irqvisor.spec import posted
 from irqvisor.spec.designs import BY_NAME, DESIGNS, NUMBERS, DesignInfo
 from irqvisor.tables import Table
 
@@ -63,6 +64,12 @@ def skipped(scenario: Scenario, design: str, cpu: str | None = None) -> str | No
         return BY_NAME[design].one_vcpu
     if BY_NAME[design].no_channels and any(c.producer != c.consumer for c in scenario.channels):
         return BY_NAME[design].no_channels
+    if design == "direct" and scenario.options.get(design, {}).get("variant") == "posted":
+        crowded = [
+            d.name for d in scenario.domains if sum(s.owner == d.name for s in scenario.sources) >= posted.USABLE
+        ]
+        if crowded:
+            return f"{', '.join(crowded)} has more sources than posted interrupts have vectors, {posted.USABLE - 1}"
     if design == "native":
         shared = [d.name for d in scenario.domains if d.image and sum(e.pcpu == d.pcpu for e in scenario.domains) > 1]
         if shared:

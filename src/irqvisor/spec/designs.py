@@ -68,6 +68,7 @@ class DesignInfo(NamedTuple):
 
 
 X86_IRET_DIRECT = 1
+DIRECT_POSTED = 1
 HYBRID_SEPARATE, HYBRID_LAST, HYBRID_RETARGET, HYBRID_MER_OFF = 1, 2, 4, 8
 IA64_REAL, IA64_TPR_NONE, IA64_MER_OFF, IA64_EVENTS = 1, 2, 4, 8
 
@@ -177,6 +178,13 @@ DESIGNS = (
         Design.DIRECT,
         cpus=("power9",),
         needs=XIVE,
+        options=(
+            Option(
+                "variant",
+                {"xive": 0, "posted": DIRECT_POSTED},
+                "event queues and rings (XIVE, POWER9), or posted descriptors and a virtual APIC, as on x86",
+            ),
+        ),
     ),
 )
 """All designs, in the order of a comparison."""

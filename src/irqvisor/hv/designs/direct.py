@@ -15,18 +15,23 @@
 6. The races of step 5: pull, mark blocked, escalation on, look again. If an escalation was on its way when the vCPU was
    dispatched, it does not sleep before that has arrived, or two could be under way at once.
 
+Variant `posted` (option): no XIVE but what a PC has. A device's edge is a bit in the vCPU's descriptor; a notification
+makes the processor take it over into a virtual controller, which the guest reads and ends untrapped (hv/posting.py).
+Level lines are not posted: the hypervisor takes them, and their end is an exit.
+
 Source: Power ISA 3.0, LPCR[HEIC], [HVICE]; QEMU, docs/specs/ppc-xive.rst; Linux, arch/powerpc/kvm/book3s_xive.c and
 book3s_hv_rmhandlers.S. H_CEDE and the console are PAPR's; queues and sources are set up before the guest starts.
 """
 
 from irqvisor import trace
 from irqvisor._jit import hot, jit
-from irqvisor.hv import accounting, hcall, scheduler
+from irqvisor.hv import accounting, hcall, posting, scheduler
 from irqvisor.hv.state import Where, pirq, vcpu
-from irqvisor.hw import xive
+from irqvisor.hw import posted, xive
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NOBODY, context, header, pcpu, source
 from irqvisor.hw.timer import decrementer_due
+from irqvisor.hw.wiring import Controller
 from irqvisor.spec import papr, paths
 from irqvisor.spec.power_isa import LPCR_HEIC, LPCR_HVICE, LPCR_LPES0, MSR_EE
 from irqvisor.spec.xive import PQ_OFF, PQ_QUEUED, PQ_RESET
@@ -40,9 +45,18 @@ def setup(m):
         context(m, c).lpcr |= LPCR_LPES0 | LPCR_HEIC | LPCR_HVICE
 
 
+@hot
+def is_posted(m):
+    """Whether this is the variant with posted descriptors in place of XIVE."""
+    return header(m).controller == Controller.POSTED
+
+
 @jit
 def on_external(m, p):
     """0xEA0: an escalation or a kick. Wake whose escalation rang; the kick has done its work by coming."""
+    if is_posted(m):
+        posting.on_notification(m, p)
+        return
     accounting.read_pic(m, p)
     pcpu(m, p).virtualization = 0
     rang = 0
@@ -72,7 +86,10 @@ def on_hcall(m, p, v, cpu):
     """Sleep, yield, print: nothing that has to do with an interrupt."""
     number = cpu.gpr[3]
     if number == papr.H_CEDE:
-        cede(m, p, v, cpu)
+        if is_posted(m):
+            posting.block(m, p, v, cpu)
+        else:
+            cede(m, p, v, cpu)
         return hcall.Answer.DONE
     if number == papr.H_CONFER:
         accounting.path(m, p, paths.SERVER + paths.RESCHEDULE)
@@ -152,6 +169,10 @@ def on_access(m, p, what):
     """An entry of an event queue: the guest knows the source. A load of the source's page: it is done."""
     pc = pcpu(m, p)
     irq = pc.watch_at
+    if irq == NOBODY:
+        return
+    if what == Outcome.ENDED and is_posted(m) and posted.exits(m, irq):
+        posting.end_level(m, p, irq)
     s = pirq(m, irq).source if irq < header(m).n_pirq else NOBODY
     if s == NOBODY:
         if what == Outcome.ACKNOWLEDGED:
@@ -165,6 +186,9 @@ def on_access(m, p, what):
 @hot
 def before_entry(m, p):
     """The ring follows who runs: pulled when another one does, or nobody, then pushed."""
+    if is_posted(m):
+        posting.before_entry(m, p)
+        return
     v = pcpu(m, p).context
     r = xive.ring(m, p)
     if r.valid != 0 and r.vp != v:
@@ -176,6 +200,8 @@ def before_entry(m, p):
 @jit
 def whereabouts(m, s):
     """In a queue, held off by the CPPR or an interrupt not ended, switched off, or nowhere."""
+    if is_posted(m):
+        return posting.whereabouts(m, s)
     irq = source(m, s).irq
     e = xive.esb(m, irq)
     if e.pq == PQ_OFF or e.dropped != 0:

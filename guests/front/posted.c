@@ -1,0 +1,122 @@
+/*
+ * Posted interrupts: a virtual controller that hardware keeps, read and written without a trap. One interrupt, as the
+ * guest sees it:
+ *
+ * 1. A notification makes the processor take over what is posted; it enters 0x500.
+ * 2. get_irq() reads the vector to serve: it is in service then.
+ * 3. The handler drains the ring.
+ * 4. eoi() writes the end of it; the end of a level interrupt is an exit. What waits enters 0x500 again.
+ */
+#include "front.h"
+#include "papr.h"
+#include "processor.h"
+
+#define VECTORS 256
+#define SPURIOUS_VECTOR 0xFF
+
+#define INTERRUPT_VECTOR 0x00
+#define END_OF_INTERRUPT 0x10
+#define TASK_PRIORITY 0x20
+#define SELF_IPI 0x30
+#define PRIORITY_CLOSED 0xF0
+
+u64 front_forgets_recheck; /* the line is real: there is nothing to forget */
+
+static struct source *source_of_vector[VECTORS];
+
+static inline volatile u32 *controller(u64 offset)
+{
+    return (volatile u32 *)(config.tima + offset);
+}
+
+void front_init(void)
+{
+    *controller(TASK_PRIORITY) = PRIORITY_CLOSED;
+    if (config.ipi >= VECTORS)
+        give_up(EXIT_SETUP, "no such vector", config.ipi);
+    source_of_vector[config.ipi] = &self;
+}
+
+void front_register(struct source *source)
+{
+    if (source->irq >= VECTORS)
+        give_up(EXIT_SETUP, "no such vector", source->irq);
+    source_of_vector[source->irq] = source;
+}
+
+void front_ready(void)
+{
+    *controller(TASK_PRIORITY) = 0;
+}
+
+struct source *get_irq(struct scan *scan)
+{
+    u32 vector = *controller(INTERRUPT_VECTOR);
+
+    (void)scan;
+    if (LIKELY(vector < VECTORS && source_of_vector[vector]))
+        return source_of_vector[vector];
+    if (vector != SPURIOUS_VECTOR)
+        unknown_interrupt();
+    return NO_IRQ;
+}
+
+void eoi(struct source *source, struct scan *scan)
+{
+    (void)source;
+    (void)scan;
+    *controller(END_OF_INTERRUPT) = 0;
+}
+
+int more_irqs(const struct scan *scan)
+{
+    (void)scan;
+    return 0;
+}
+
+struct source *next_irq(struct scan *scan)
+{
+    (void)scan;
+    return NO_IRQ;
+}
+
+void front_enable(void)
+{
+    set_msr_ee_ri(MSR_EE | MSR_RI);
+}
+
+void front_disable(void)
+{
+    set_msr_ee_ri(MSR_RI);
+}
+
+int front_pending(void)
+{
+    return 0;
+}
+
+void front_set_tick(u64 due, u64 now)
+{
+    write_decrementer(due ? due - now : DEC_FAR);
+}
+
+void front_recheck(void)
+{
+}
+
+/* H_CEDE sets EE, and does not sleep if an interrupt is pending. By convention it is called with EE=0. */
+void front_idle(void)
+{
+    front_disable();
+    papr_call1(H_CEDE, 0);
+}
+
+void front_send_self(void)
+{
+    *controller(SELF_IPI) = (u32)config.ipi;
+}
+
+void front_console(const char *text, u64 length)
+{
+    papr_console(text, length);
+}
