@@ -26,7 +26,7 @@ enum { OPTION_REAL = 1, OPTION_TPR_NONE = 2, OPTION_EVENTS = 8 }; /* of design-o
 enum { RFI = 1, SSM_I = 7, GET_IVR = 8, GET_TPR = 9, SET_TPR = 0xA, SAPIC_EOI = 0xB };
 
 #define HYPERPRIVOP 48
-#define MAPPED 3072 /* in the page of shared_info */
+#define MAPPED 3072 /* in the page of shared_info, for each vCPU */
 #define SPURIOUS 0x0F
 #define EVENT_VECTOR 0xE9
 #define TIMER_VECTOR 0xEF
@@ -38,11 +38,16 @@ struct mapped {
     volatile u32 pend;
     volatile u32 tpr;
     volatile u32 itv;
+    u32 padding[4];
 };
 
-static struct mapped *mapped;
 static u8 place_of_vector[VECTORS]; /* 1 + place of its source in `sources`; 0: not a device's */
 static u64 uses_tpr, by_events, shared_mode;
+
+static inline struct mapped *mapped(void)
+{
+    return (struct mapped *)((u64)shared + MAPPED) + this_vcpu()->number;
+}
 
 static inline u64 privop(u64 number, u64 argument)
 {
@@ -63,19 +68,42 @@ static void take_vector(void)
     __asm__ volatile("dcbst 0,%0; sync; icbi 0,%0; isync" : : "r"(vector) : "memory");
 }
 
+/* Each vCPU for itself. */
+static void enroll(void)
+{
+    mapped()->itv = TIMER_VECTOR;
+    if (by_events)
+        xen_call(XEN_SET_CALLBACKS, (u64)ia64_entry, 0);
+    set_msr_ee_ri(shared_mode ? MSR_EE | MSR_RI : MSR_RI);
+}
+
 void front_init(void)
 {
     events_init();
     by_events = config.design_options & OPTION_EVENTS;
     shared_mode = by_events || !(config.design_options & OPTION_REAL);
     uses_tpr = !(config.design_options & OPTION_TPR_NONE);
-    mapped = (struct mapped *)((u64)shared + MAPPED);
-    mapped->itv = TIMER_VECTOR;
-    if (by_events)
-        xen_call(XEN_SET_CALLBACKS, (u64)ia64_entry, 0);
-    else if (shared_mode)
+    if (shared_mode && !by_events)
         take_vector();
-    set_msr_ee_ri(shared_mode ? MSR_EE | MSR_RI : MSR_RI);
+    enroll();
+}
+
+void front_init_secondary(void)
+{
+    events_init_secondary();
+    enroll();
+}
+
+void front_start_vcpu(u64 number, u64 entry, u64 argument)
+{
+    static struct vcpu_context context;
+
+    if (by_events && config.tick_hz != 0)
+        give_up(EXIT_SETUP, "no tick on vCPU", number); /* VIRQ_TIMER is bound for the first only */
+    context.pc = entry;
+    context.gprs[3] = argument;
+    context.msr = read_msr();
+    events_start_vcpu(number, &context);
 }
 
 void front_register(struct source *source)
@@ -123,7 +151,7 @@ static inline void begin_vector(struct scan *scan)
 static inline void end_vector(struct scan *scan)
 {
     if (shared_mode)
-        mapped->vee = 0;
+        mapped()->vee = 0;
     if (uses_tpr)
         privop(SET_TPR, scan->tpr);
     privop(SAPIC_EOI, 0);
@@ -216,8 +244,8 @@ void front_enable(void)
         if (UNLIKELY(upcall_pending()) && !front_forgets_recheck)
             xen_call(XEN_VERSION, 0, 0);
     } else if (shared_mode) {
-        mapped->vee = 1;
-        if (UNLIKELY(mapped->pend) && !front_forgets_recheck)
+        mapped()->vee = 1;
+        if (UNLIKELY(mapped()->pend) && !front_forgets_recheck)
             privop(SSM_I, 0);
     } else {
         set_msr_ee_ri(MSR_EE | MSR_RI);
@@ -229,7 +257,7 @@ void front_disable(void)
     if (by_events)
         this_vcpu()->info->upcall_mask = 1;
     else if (shared_mode)
-        mapped->vee = 0;
+        mapped()->vee = 0;
     else
         set_msr_ee_ri(MSR_RI);
 }

@@ -53,8 +53,15 @@ def two_vcpus(**settings):
 @pytest.mark.parametrize("pcpus", [1, 2])
 @pytest.mark.parametrize(
     ("design", "made"),
-    [("xen-ppc", two_domains), ("xen-ppc", two_vcpus), ("rhype", two_vcpus), ("xen-x86", two_domains)],
-    ids=["domains", "vcpus", "rhype", "xen-x86"],
+    [
+        ("xen-ppc", two_domains),
+        ("xen-ppc", two_vcpus),
+        ("rhype", two_vcpus),
+        ("xen-x86", two_domains),
+        ("xen-ia64", two_domains),
+        ("xen-ia64", two_vcpus),
+    ],
+    ids=["domains", "vcpus", "rhype", "xen-x86", "xen-ia64", "xen-ia64-vcpus"],
 )
 def test_an_item_goes_back_and_forth_until_the_sources_stop_and_none_is_lost(design, made, pcpus):
     result = runner.run(made(pcpus=pcpus), design)
@@ -85,7 +92,7 @@ def test_a_split_driver_passes_every_item_on_and_back():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "xen-x86"])
+@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "xen-x86", "xen-ia64"])
 def test_a_storm_of_ipis_loses_nothing(design):
     scenario = scenarios.with_overrides(scenarios.load("ipi-storm"), ["duration_ms=0.1", "drain_ms=0.1"])
     result = runner.run(scenario, design)

@@ -119,6 +119,7 @@ DESIGNS = (
         Design.XEN_IA64,
         cpus=("power8",),
         needs=HSRR,
+        one_vcpu="",
         no_channels="",
         options=(
             Option(
