@@ -394,6 +394,15 @@ def test_run_stops_at_the_first_instruction_boundary_at_or_after_the_cycle(machi
     assert began + cycles <= twin.now < began + cycles + cpi
 
 
+@compiled
+def test_a_run_without_limits_leaves_a_machine_at_its_end_alone():
+    machine = build.machine(busy(), "xen-ppc")
+    ended = finish(machine)
+    assert machine.run() == 0
+    assert finish(machine) == ended
+    assert machine.step() == 1  # a guest that computes goes on if it is told for how long
+
+
 def test_raise_irq_posts_an_item_where_a_source_is_wired(machine):
     twin = machine.fork()
     twin.raise_irq(1)
@@ -427,7 +436,7 @@ def test_symbols_name_addresses(machine):
 def test_a_machine_in_which_nothing_will_ever_happen_says_so():
     machine = build.machine(small([{"name": "sleeper"}]), "xen-ppc")
     machine.run(until=Phase.END)
-    machine.run()
+    machine.run(cycles=1_000_000)
     assert machine.stop_reason == Stop.DEADLOCK
 
 

@@ -91,8 +91,11 @@ def _once(dispatcher: Any) -> Any:
 
 
 def jit(function: F) -> F:
-    """Compile a function that only compiled code calls."""
-    return _once(njit(**_INNER)(function))  # type: ignore[no-any-return]
+    """Compile a function that only compiled code calls.
+
+    Without ``forceinline=False`` Numba takes the option over from the caller that is being compiled: whatever a `hot`
+    function was the first to call would be inlined everywhere, and so would what that calls."""
+    return _once(njit(**_INNER, forceinline=False)(function))  # type: ignore[no-any-return]
 
 
 def hot(function: F) -> F:

@@ -227,6 +227,9 @@ class Machine:
             return self._run_to_text(until.encode(), limit, quota)
         if until is not None:
             return self._run_to_phase(until, limit, quota)
+        if cycles is None and instructions is None and self.phase == Phase.END:
+            self.stop_reason = Stop.ENDED  # guests may compute on for ever
+            return 0
         return self._run(limit, quota)
 
     def step(self, count: int = 1) -> int:
