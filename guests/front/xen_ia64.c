@@ -42,7 +42,7 @@ struct mapped {
 };
 
 static u8 place_of_vector[VECTORS]; /* 1 + place of its source in `sources`; 0: not a device's */
-static u64 uses_tpr, by_events, shared_mode;
+static u64 uses_tpr, by_events, shared_mode, enables_by_word;
 
 static inline struct mapped *mapped(void)
 {
@@ -83,7 +83,8 @@ void front_init(void)
     by_events = config.design_options & OPTION_EVENTS;
     shared_mode = by_events || !(config.design_options & OPTION_REAL);
     uses_tpr = !(config.design_options & OPTION_TPR_NONE);
-    if (shared_mode && !by_events)
+    enables_by_word = shared_mode && !by_events;
+    if (enables_by_word)
         take_vector();
     enroll();
 }
@@ -150,7 +151,7 @@ static inline void begin_vector(struct scan *scan)
 
 static inline void end_vector(struct scan *scan)
 {
-    if (shared_mode)
+    if (enables_by_word)
         mapped()->vee = 0;
     if (uses_tpr)
         privop(SET_TPR, scan->tpr);
@@ -237,16 +238,22 @@ void eoi(struct source *source, struct scan *scan)
     }
 }
 
+/* The store first: what came in between is delivered at once, or is in the hint. */
+static inline void enable_by_word(struct mapped *words)
+{
+    words->vee = 1;
+    if (UNLIKELY(words->pend) && !front_forgets_recheck)
+        privop(SSM_I, 0);
+}
+
 void front_enable(void)
 {
     if (by_events) {
         this_vcpu()->info->upcall_mask = 0;
         if (UNLIKELY(upcall_pending()) && !front_forgets_recheck)
             xen_call(XEN_VERSION, 0, 0);
-    } else if (shared_mode) {
-        mapped()->vee = 1;
-        if (UNLIKELY(mapped()->pend) && !front_forgets_recheck)
-            privop(SSM_I, 0);
+    } else if (enables_by_word) {
+        enable_by_word(mapped());
     } else {
         set_msr_ee_ri(MSR_EE | MSR_RI);
     }
@@ -256,7 +263,7 @@ void front_disable(void)
 {
     if (by_events)
         this_vcpu()->info->upcall_mask = 1;
-    else if (shared_mode)
+    else if (enables_by_word)
         mapped()->vee = 0;
     else
         set_msr_ee_ri(MSR_RI);
@@ -281,9 +288,17 @@ void front_set_tick(u64 due, u64 now)
 /* Interrupts off, a look for work (there is never any), and sleep: SCHEDOP_block looks whatever the enable says. */
 void front_idle(void)
 {
-    front_disable();
+    struct mapped *words = mapped();
+
+    if (UNLIKELY(!enables_by_word)) {
+        front_disable();
+        xen_call1(XEN_SCHED_OP, SCHEDOP_BLOCK);
+        front_enable();
+        return;
+    }
+    words->vee = 0;
     xen_call1(XEN_SCHED_OP, SCHEDOP_BLOCK);
-    front_enable();
+    enable_by_word(words);
 }
 
 void front_send_self(void)
