@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from irqvisor import tables
+from irqvisor import tables, vcpu_controllers
 from irqvisor.errors import ImageError
 from irqvisor.guest import devicetree
 from irqvisor.guest.image import Image
@@ -22,10 +22,10 @@ from irqvisor.hw import openpic
 from irqvisor.hw.state import NEVER, NOBODY, Arrival, Model, RegionKind
 from irqvisor.hw.wiring import Controller
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
-from irqvisor.spec import posted, sapic, xen, xive
+from irqvisor.spec import sapic, xen, xive
 from irqvisor.spec.designs import DIRECT_POSTED, IA64_EVENTS, Design
 from irqvisor.spec.openpic import WINDOW_BYTES
-from irqvisor.spec.papr import IPI_PRIORITY, PRIORITY_NONE, XISR_SOURCES
+from irqvisor.spec.papr import PRIORITY_NONE, XISR_SOURCES
 from irqvisor.spec.power_isa import HID0_HDICE, HID0_NAP, HID4_LPES0, LPCR_HDICE, LPCR_LPES0, MSR_HV, MSR_ME, MSR_SF
 from irqvisor.tables import Table
 
@@ -37,9 +37,6 @@ SHARED_RINGS = 0xE000_0000
 BOARD = 0xF010_0000
 BOARD_BYTES = 0x1000
 PIC = 0xF804_0000
-TIMA = 0xF020_0000
-ESB = 0xF100_0000
-"""The page of controller source 0; the others follow."""
 RING_HEADER = 16
 RING_ALIGN = 64
 WORK_BYTES = 512
@@ -321,9 +318,9 @@ def build(config: Config) -> Machine:
     layouts = _domains(machine, config, private)
     _sources(machine, config, layouts)
     if config.has_xive:
-        _xive(machine, config, layouts)
+        vcpu_controllers.set_up_xive(machine, config, [layout.shared_info for layout in layouts])
     if config.has_descriptors:
-        _descriptors(machine, config)
+        vcpu_controllers.set_up_posting(machine, config)
     _start_xen(machine, config, layouts)
     _channels(machine, config, layouts)
     _guests(machine, config, layouts)
@@ -406,11 +403,11 @@ def _domains(machine: Machine, config: Config, shared_ram: int) -> list[Layout]:
         if config.has_xive:
             wired += [
                 (layout.shared_info, PAGE, RegionKind.QUEUE, ram + layout.shared_info),
-                (TIMA, xive.TIMA_BYTES, RegionKind.TIMA, 0),
-                (ESB, xive.ESB_BYTES * len(machine.views[Table.XIVE_SOURCE]), RegionKind.ESB, 0),
+                (vcpu_controllers.TIMA, xive.TIMA_BYTES, RegionKind.TIMA, 0),
+                (vcpu_controllers.ESB, xive.ESB_BYTES * len(machine.views[Table.XIVE_SOURCE]), RegionKind.ESB, 0),
             ]
         if config.has_descriptors:
-            wired.append((TIMA, PAGE, RegionKind.VAPIC, 0))
+            wired.append((vcpu_controllers.TIMA, PAGE, RegionKind.VAPIC, 0))
         wired += _shared_rings(config, d, layout, shared_ram)
         for k, (base, size, kind, offset) in enumerate(wired):
             r = regions[first + k]
@@ -501,40 +498,6 @@ def _sources(machine: Machine, config: Config, layouts: list[Layout]) -> None:
         r.server = int(machine.views[Table.DOMAIN][source.domain].vcpu) + source.vcpu
         r.priority, r.pcpu = source.priority, source.pcpu
         r.sapic = vectors(config, source.domain).get(s, 0)
-
-
-def queues(config: Config, d: int) -> list[tuple[int, int]]:
-    """The event queues of a domain by priority: (offset in its page, order). Order 0: none. As many entries as may be
-    unread at once, one a source and its own IPI's, and two more."""
-    found = []
-    place = 0
-    for priority in range(xive.PRIORITIES):
-        count = sum(s.domain == d and xive.xive_priority(s.priority) == priority for s in config.sources)
-        count += priority == xive.xive_priority(IPI_PRIORITY)
-        order = (count + 1).bit_length() if count else 0
-        found.append((place, order))
-        place += xive.ENTRY_BYTES << order if order else 0
-    return found
-
-
-def _xive(machine: Machine, config: Config, layouts: list[Layout]) -> None:
-    """Routing and queues as a hypervisor's set-up calls would have made them; all off at the sources. A domain has one
-    vCPU."""
-    pages = machine.views[Table.XIVE_SOURCE]
-    for page in pages:
-        page.pq, page.lpid, page.entry = xive.PQ_OFF, NOBODY, NOBODY
-    ipis = [(config.inputs + d, d, False, IPI_PRIORITY) for d in range(len(config.domains))]
-    for irq, d, level, priority in [*((s.irq, s.domain, s.level, s.priority) for s in config.sources), *ipis]:
-        page = pages[irq]
-        page.level, page.vp, page.priority = int(level), d, xive.xive_priority(priority)
-        page.event, page.lpid = irq, d
-    for d, domain in enumerate(config.domains):
-        v = machine.views[Table.XIVE_VP][d]
-        v.cppr, v.escalation, v.server = xive.PRIORITY_NONE, xive.PQ_OFF, domain.pcpus[0]
-        base = int(machine.views[Table.DOMAIN][d].ram) + layouts[d].shared_info
-        for priority, (place, order) in enumerate(queues(config, d)):
-            q = machine.views[Table.XIVE_QUEUE][xive.PRIORITIES * d + priority]
-            q.start, q.order, q.generation = base + place, order, 1
 
 
 def _channels(machine: Machine, config: Config, layouts: list[Layout]) -> None:
@@ -640,47 +603,10 @@ FRONT_ENDS: dict[Design, devicetree.FrontEnd] = {
 }
 
 
-def posted_vectors(config: Config, d: int) -> tuple[dict[int, int], int]:
-    """The vector of each source of a domain, by its input, and that of its IPI: the more favoured the higher."""
-    order = sorted((s.priority, s.irq) for s in config.sources if s.domain == d)
-    order = sorted([*order, (IPI_PRIORITY, config.inputs + d)])
-    found = {irq: posted.LAST_VECTOR - k for k, (_, irq) in enumerate(order)}
-    return found, found.pop(config.inputs + d)
-
-
-def _descriptors(machine: Machine, config: Config) -> None:
-    """Descriptors, empty, and which source is which vector. A domain has one vCPU."""
-    for w in machine.views[Table.POSTED_VP]:
-        w.irq[:] = NOBODY
-    for d, domain in enumerate(config.domains):
-        w = machine.views[Table.POSTED_VP][d]
-        w.sn, w.destination = 1, domain.pcpus[0]
-        found, ipi = posted_vectors(config, d)
-        level = {s.irq for s in config.sources if s.level}
-        for irq, vector in [*found.items(), (config.inputs + d, ipi)]:
-            s = machine.views[Table.POSTED_SOURCE][irq]
-            s.vp, s.vector, s.level, s.server = d, vector, int(irq in level), domain.pcpus[0]
-            w.irq[vector] = irq
-            if irq in level:
-                bit = 1 << vector % 64
-                w.exits[vector // 64] |= bit - (1 << 64) if bit >> 63 else bit
-
-
-def _xive_node(config: Config, d: int, layout: Layout) -> devicetree.Xive:
-    if config.has_descriptors:
-        return devicetree.Xive(tima=TIMA, esb=0, ipi=posted_vectors(config, d)[1], queues=())
-    return devicetree.Xive(
-        tima=TIMA,
-        esb=ESB,
-        ipi=config.inputs + d,
-        queues=tuple((layout.shared_info + place, order) for place, order in queues(config, d)),
-    )
-
-
 def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None) -> devicetree.BoardTree:
     """`machine`: where the ports of channels are known; without, the tree has its size but not its contents."""
     domain = config.domains[d]
-    vector = posted_vectors(config, d)[0] if config.has_descriptors else {}
+    vector = vcpu_controllers.vectors(config, d)[0] if config.has_descriptors else {}
     base = XISR_SOURCES if config.design in {Design.RHYPE, Design.HYBRID} else 0
     return devicetree.BoardTree(
         ram_bytes=domain.ram_bytes,
@@ -743,7 +669,7 @@ def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None
         design_options=config.options,
         front_end=FRONT_ENDS[config.design],
         shared_info=layout.shared_info if config.has_shared_info else None,
-        xive=_xive_node(config, d, layout) if config.controller != Controller.OPENPIC else None,
+        xive=vcpu_controllers.node(config, d, layout.shared_info) if config.controller != Controller.OPENPIC else None,
         xen_start=_xen_node(config, d, layout),
     )
 

@@ -42,7 +42,7 @@ class DesignInfo(NamedTuple):
     title: str
     number: Design | None  # None: not in this version
     reason: str = ""
-    cpus: tuple[str, ...] = ("970", "power8")  # the processor models it runs on, the usual one first
+    cpus: tuple[str, ...] = ("970", "power8", "power9")  # the processor models it runs on, the usual one first
     needs: str = ""  # why it runs on no other
     options: tuple[Option, ...] = ()
     one_vcpu: str = "its bundled kernel has one vCPU"  # why its guests have no more; empty: they may
@@ -101,7 +101,7 @@ DESIGNS = (
         "xen-x86",
         "the hypervisor takes it and calls the registered callback",
         Design.XEN_X86,
-        cpus=("power8",),
+        cpus=("power8", "power9"),
         needs=HSRR,
         options=(
             Option(
@@ -117,7 +117,7 @@ DESIGNS = (
         "xen-ia64",
         "the hypervisor takes it and virtualises the interrupt controller",
         Design.XEN_IA64,
-        cpus=("power8",),
+        cpus=("power8", "power9"),
         needs=HSRR,
         one_vcpu="",
         no_channels="",
@@ -149,7 +149,6 @@ DESIGNS = (
         "hardware interrupts the current domain, which asks by an hcall; event channels for the rest",
         Design.HYBRID,
         no_channels="",
-        cpus=("970", "power8", "power9"),
         options=(
             Option(
                 "hyp_line",

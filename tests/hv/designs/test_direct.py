@@ -26,12 +26,12 @@ from irqvisor.hv.designs import direct
 from irqvisor.hv.state import Entry
 from irqvisor.hw import xive
 from irqvisor.lab import runner
-from irqvisor.paravirt import ESB, TIMA
 from irqvisor.spec import papr
 from irqvisor.spec.power_isa import MSR_EE, MSR_ME, MSR_RI, MSR_SF, VEC_DATA_STORAGE, VEC_EXTERNAL
 from irqvisor.spec.xive import PQ_OFF, PQ_QUEUED, PQ_RESET, TIMA_ACKNOWLEDGE, TIMA_CPPR
 from irqvisor.tables import Table
 from irqvisor.trace import Kind
+from irqvisor.vcpu_controllers import ESB, TIMA
 
 EE_ON = MSR_SF | MSR_ME | MSR_RI | MSR_EE
 OPEN = 0xFF

@@ -15,12 +15,12 @@ from irqvisor.hv.state import Entry
 from irqvisor.hw import posted
 from irqvisor.lab import runner
 from irqvisor.lab import scenario as scenarios
-from irqvisor.paravirt import TIMA
 from irqvisor.spec import papr
 from irqvisor.spec.posted import END_OF_INTERRUPT, INTERRUPT_VECTOR, LAST_VECTOR, SPURIOUS_VECTOR, TASK_PRIORITY
 from irqvisor.spec.power_isa import MSR_EE, MSR_ME, MSR_RI, MSR_SF, VEC_EXTERNAL
 from irqvisor.tables import Table
 from irqvisor.trace import Kind
+from irqvisor.vcpu_controllers import TIMA
 from lab.test_charges import board, price
 
 EE_ON = MSR_SF | MSR_ME | MSR_RI | MSR_EE
