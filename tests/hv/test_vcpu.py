@@ -273,6 +273,28 @@ def test_areas_are_not_registered_with_the_powerpc_port(both):
         assert vcpu_op(first, command, 0, "qii", 0, 0, 0) == -xen.ENOSYS
 
 
+def test_a_registered_vcpu_info_is_where_events_go_from_then_on_and_nothing_is_lost_on_the_way():
+    """Modern only (xen/common/domain.c, map_vcpu_info): once a vCPU, and it looks at every word afterwards."""
+    machine = ready(small([SMP | {"compute": True, "abi": "modern"}], pcpus=2), "xen-ppc")
+    first, second = Parked(machine, 0), SecondParked(machine, 1)
+    first.listen()
+    register = xen.VCPUOP_REGISTER_VCPU_INFO
+    page = 0x11000
+    frame, at = page >> 12, 0x100
+    port = bind_ipi(first, 0)
+    assert vcpu_op(first, register, 0, "QII", frame, 4096 - 47, 0) == -xen.EINVAL
+    assert vcpu_op(first, register, 0, "QII", 0x80000, 0, 0) == -xen.EINVAL  # no such frame
+    assert vcpu_op(second, register, 0, "QII", frame, at, 0) == -xen.EINVAL  # another vCPU, and it is up
+    assert vcpu_op(first, register, 2, "QII", frame, at, 0) == -xen.ENOENT
+    assert vcpu_op(first, register, 0, "QII", frame, at, 0) == 0
+    assert first.memory[page + at : page + at + 16] == bytes([1]) + bytes(7) + b"\xff" * 8
+    assert vcpu_op(first, register, 0, "QII", frame, 0, 0) == -xen.EINVAL  # once
+    first.memory[page + at : page + at + 16] = bytes(16)
+    assert send(first, port) == 0
+    assert first.memory[page + at : page + at + 16] == bytes([1]) + bytes(14) + bytes([1])
+    assert first.memory[first.shared : first.shared + 16] == bytes(16)  # the old place is nobody's
+
+
 def now_ns(guest):
     pcpu = guest.machine.views[Table.PCPU][int(vcpu(guest.machine, guest.v).pcpu)]
     return int(pcpu.now) * 10**9 // int(guest.machine.header.clock_hz)
