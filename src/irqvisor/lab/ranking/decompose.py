@@ -218,13 +218,14 @@ def _held_off(walk: Walk, design: str) -> tuple[Counter[int], dict[str, float]]:
 def _waits(walk: Walk, life: Life, design: str) -> tuple[dict[int, int], int]:
     """How long domains that ran kept one interrupt from being taken, and its owner, later, from being entered."""
     before: Counter[int] = Counter()
-    owner = walk.owner[life.source]
+    owner = walk.domain[walk.owner[life.source]]
     for context, cycles in walk.guest_time(life.pcpu, life.stamps[Stamp.RAISED], walk.taken(life)):
-        if design != "direct" or context == owner:  # no other guest holds up what hardware gives to a vCPU
-            before[walk.domain[context]] += cycles
+        domain = walk.domain[context]
+        if design != "direct" or domain == owner:  # no other guest holds up what hardware gives to a vCPU
+            before[domain] += cycles
     accepted, vectored = life.stamps[Stamp.ACCEPTED], life.stamps[Stamp.VECTORED]
     after = 0
     if accepted < vectored:
         for p in range(len(walk.visits)):
-            after += sum(n for context, n in walk.guest_time(p, accepted, vectored) if context == owner)
+            after += sum(n for c, n in walk.guest_time(p, accepted, vectored) if walk.domain[c] == owner)
     return dict(before), after

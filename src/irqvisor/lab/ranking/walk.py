@@ -94,7 +94,8 @@ class Walk:
         self.owner = [int(s.context) for s in machine.views[Table.SOURCE]]
         self.domain = [int(v.domain) for v in machine.views[Table.VCPU]]
         self.lives: list[Life] = []
-        self._bare = int(machine.views[Table.PCPU][0].hypervisor) == 0
+        pcpus = machine.views[Table.PCPU]
+        self._bare = [int(p.context) for p in pcpus] if int(pcpus[0].hypervisor) == 0 else []
         self._begins: dict[int, Life] = {}
         self._now: list[Visit | None] = [None] * count
         self._open: dict[int, Handler] = {}
@@ -166,7 +167,7 @@ class Walk:
     def running(self, p: int, cycle: int) -> int:
         """The context that has a pCPU after its last visit to the hypervisor; NOBODY while idle."""
         if self._bare:
-            return p
+            return self._bare[p]
         row = self.visits[p]
         return row[-1].goes if row and row[-1].end <= cycle else NOBODY
 
@@ -193,7 +194,7 @@ class Walk:
         if end <= start:
             return
         if self._bare:
-            yield p, end - start
+            yield self._bare[p], end - start
             return
         row = self.visits[p]
         k = max(bisect_right(self._starts[p], start) - 1, 0)
