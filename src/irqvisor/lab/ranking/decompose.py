@@ -41,7 +41,7 @@ class Decomposition:
         foreign: how often an interrupt came to a domain that does not own it.
         foreign_calls: hypercalls that domains made for interrupts which hardware gave them and which were not theirs.
         visit: reason to the mean length of a stay in the hypervisor.
-        completed_inside: share of interrupts that were completed in the hypervisor, not by the guest alone.
+        completed_inside: share of interrupts that were completed by a call of their own, not by the guest alone.
         held_off: for each interrupt: ``by_others`` and ``by_owner``, means, and ``longest``.
         held_by: domain to how long it held interrupts off, in all.
     """

@@ -67,7 +67,7 @@ class Life:
         source: which.
         stamps: cycle of each `trace.Stamp`; 0: it had none.
         pcpu: where it was taken: from the controller, or by its owner.
-        inside: whether it was completed in the hypervisor.
+        inside: whether it was completed in the hypervisor, by a call that is not the return from the handler.
     """
 
     source: int
@@ -99,6 +99,7 @@ class Walk:
         self._begins: dict[int, Life] = {}
         self._now: list[Visit | None] = [None] * count
         self._open: dict[int, Handler] = {}
+        self._ended: list[list[Life]] = [[] for _ in range(count)]  # in the visit under way
         self._entered = [0] * len(self.domain)
         for record in log.tolist():
             self._read(*record)
@@ -110,6 +111,7 @@ class Walk:
         match kind:
             case Kind.ENTER_HV:
                 self._now[p] = Visit(cycle, value, d)
+                self._ended[p] = []
             case Kind.LEAVE_HV:
                 visit = self._now[p] or Visit(cycle, Entry.NONE, NOBODY)  # idle, and told to look again
                 visit.end, visit.goes = cycle, d
@@ -131,6 +133,8 @@ class Walk:
                 self._stamp(cycle, kind, p, d, ident, value)
 
     def _return(self, cycle: int, p: int, learned: int) -> None:
+        for life in self._ended[p]:
+            life.inside = False
         context = self.running(p, cycle)
         handler = self._open.pop(context, None)
         if handler is not None:
@@ -162,6 +166,8 @@ class Walk:
                 for k in range(1, len(stamps)):
                     stamps[k] = max(stamps[k], stamps[k - 1])
                 life.inside = self._now[p] is not None
+                if life.inside:
+                    self._ended[p].append(life)
                 self.lives.append(life)
 
     def running(self, p: int, cycle: int) -> int:
