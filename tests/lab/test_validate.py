@@ -298,9 +298,11 @@ def test_a_claim_that_does_not_hold_names_its_profile():
     assert not report.Report(claims=claims).held
 
 
-def test_the_page_names_every_verb_and_every_check():
+def test_the_page_names_every_verb_and_tells_every_check():
     page = PAGE.read_text()
     from irqvisor.lab.validate import steps
 
-    for name in (*steps.VERBS, *steps.WITH_ARGUMENT, *checks.names(), *behaviour.IDS):
+    for name in (*steps.VERBS, *steps.WITH_ARGUMENT, *behaviour.IDS):
         assert f"`{name}`" in page, name
+    for check in checks.bundled():
+        assert f"| `{check.id}` | {check.title} | {check.grade} | `{check.profile}` | {check.note} |" in page
