@@ -96,6 +96,47 @@ def test_every_item_is_consumed_once_in_order_by_its_owner(design, owner, arriva
         journeys_are_whole(log[log["source"] == s])
 
 
+def smp(trigger, balance, duration_ms=1):
+    """Three vCPUs on as many pCPUs, one of them shared with a domain that computes; two sources for each vCPU, one of
+    which is presented where the next vCPU is."""
+    sources = [
+        {
+            "name": f"{n}.{k}",
+            "owner": "smp",
+            "vcpu": n,
+            "route": (n + k) % 3,
+            "trigger": trigger,
+            "arrival": {"kind": "poisson", "mean_us": 40 + 10 * k},
+        }
+        for n in range(3)
+        for k in range(2)
+    ]
+    return small(
+        [{"name": "smp", "vcpus": 3}, {"name": "other", "placement": [0], "compute": True}],
+        sources,
+        pcpus=3,
+        duration_ms=duration_ms,
+        scheduler={"slice_us": 37, "hdec_period_us": 37, "balance": balance},
+    )
+
+
+@pytest.mark.parametrize("design", [design for design in DESIGNS if not BY_NAME[design].one_vcpu])
+@pytest.mark.parametrize("trigger", ["edge", "level"])
+@pytest.mark.parametrize("balance", [False, True], ids=["placed", "balanced"])
+def test_several_vcpus_keep_the_same_promises(design, trigger, balance):
+    result, log = logged(smp(trigger, balance), design)
+    assert (result["lost"], result["pending"], result["violations"], result["faults"]) == (0, 0, [], [])
+    if design != "xen-ppc":  # whose guest may lose its pCPU between its last look and the return
+        assert result["rescued"] == 0
+    assert result["raised"] > 100
+    for s, source in enumerate(result["sources"]):
+        assert source["raised"] == source["serviced"] + source["coalesced"] + source["dropped"]
+        consumed = kinds(log, Kind.SERVICE, source=s)
+        assert consumed["value"].tolist() == list(range(source["raised"] - source["dropped"]))
+        assert set(kinds(log, Kind.KNOW, source=s)["domain"].tolist()) == {0}
+        journeys_are_whole(log[log["source"] == s])
+
+
 def journeys_are_whole(log):
     """Of one source: what is known is ended before the next is known, and instants come in order."""
     known = kinds(log, Kind.KNOW)
