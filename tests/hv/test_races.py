@@ -429,9 +429,7 @@ def test_the_kernel_misses_no_item_that_comes_at_any_instant_of_its_handler_or_o
 
     sender.listen()
     post(machine, 1)
-    while machine.views[Table.PCPU][1].context == NOBODY:
-        with frozen(machine, 0):
-            machine.run(cycles=300)
+    step(machine, 1, 1)  # it wakes, and executes the first instruction of its handler
     instants = 0
     while machine.views[Table.PCPU][1].context != NOBODY:
         twin = machine.fork()
