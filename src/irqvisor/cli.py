@@ -501,7 +501,13 @@ def explore(
     sources: Annotated[
         str | None, typer.Option(metavar="A,B", help="Inject only these of the free sources; default: all.")
     ] = None,
-    injections: Annotated[int, typer.Option(metavar="1|2", help="Items to inject, at ordered instants.")] = 1,
+    injections: Annotated[
+        int, typer.Option(metavar="N", help="Items to inject, at ordered instants: 1 or 2; with --random up to 8.")
+    ] = 1,
+    random: Annotated[
+        int | None, typer.Option(metavar="N", help="Run N schedules of injections, chosen at random, in place of all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of --random.")] = 1,
     window: Annotated[
         int | None, typer.Option(metavar="N", help="Examine only the first N instants; default: up to quiescence.")
     ] = None,
@@ -519,6 +525,13 @@ def explore(
     ] = True,
     repro: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the first finding to a file for `irqvisor replay`.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads; default: all cores.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Let the workers of a Dask cluster do it.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep what is done in a file, and go on from it.")
     ] = None,
     before: Annotated[
         int, typer.Option(metavar="N", min=0, help="Of an ELF image: items there when the window begins.")
@@ -549,6 +562,8 @@ def explore(
         cpu=cpu,
         sources=[name.strip() for name in sources.split(",")] if sources else (),
         injections=injections,
+        random=random,
+        seed=seed,
         window=window,
         bound=bound,
         max_latency_ns=max_latency_ns,
@@ -557,7 +572,15 @@ def explore(
     )
     compile_first(quiet=as_json)
     with progress_bar("exploring", quiet=as_json) as (progress, _):
-        found = report.Report(search.explore(asked, lambda done, total: progress(done / total)))
+        found = report.Report(
+            search.explore(
+                asked,
+                lambda done, total: progress(done / total),
+                workers=workers,
+                scheduler=scheduler,
+                journal=resume,
+            )
+        )
     if repro is not None and found.findings:
         files.save(asked, found.findings[0], repro)
         say(f"{repro}: the first finding; irqvisor replay {repro} runs it again")

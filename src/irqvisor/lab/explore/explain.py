@@ -11,10 +11,11 @@ import numpy as np
 from irqvisor.hv.explore import examine
 from irqvisor.lab import build
 from irqvisor.lab import journey as journeys
-from irqvisor.lab.explore import listing, search, site
+from irqvisor.lab.explore import listing, search, site, work
 from irqvisor.lab.explore.listing import Step
 from irqvisor.lab.explore.question import Question
-from irqvisor.lab.explore.search import Injection
+from irqvisor.lab.explore.work import Injection
+from irqvisor.lab.text import plural
 from irqvisor.machine import Machine
 from irqvisor.spec import xen
 from irqvisor.tables import Table
@@ -53,7 +54,7 @@ def _before_last(question: Question, injections: tuple[Injection, ...]) -> Machi
     for injection in injections[:-1]:
         search.advance(machine, injection.instant)
         with np.errstate(over="ignore"):
-            examine.post(machine.arrays, search.number_of(question, injection.source))
+            examine.post(machine.arrays, work.number_of(question, injection.source))
     return machine
 
 
@@ -91,7 +92,7 @@ def _run(question: Question, start: Machine, injection: Injection) -> tuple[Mach
     plain = machine.copy()
     machine.start_log(LOG_RECORDS, ring=True)
     with np.errstate(over="ignore"):
-        examine.post(machine.arrays, search.number_of(question, injection.source))
+        examine.post(machine.arrays, work.number_of(question, injection.source))
     site.run(machine, 1)
     site.run(plain, 1)
     differs = np.flatnonzero(machine.ram.view(np.int64) != plain.ram.view(np.int64))
@@ -110,7 +111,7 @@ def _looks(machine: Machine, walk: list[Step], first: int, written: set[int]) ->
             where = machine.symbol(step.domain, step.address) or f"{step.address:#x}"
             yield (
                 f"conflict: the guest's {kind} of {name_of(machine, step.domain, address)} in {where}, "
-                f"{first - step.instant} instructions before the window,"
+                f"{plural(first - step.instant, 'instruction')} before the window,"
             )
             yield "  against the store there that announces the item"
             return

@@ -13,7 +13,8 @@ from irqvisor.hv.state import Entry, Where
 from irqvisor.lab import build
 from irqvisor.lab.explore import search, site
 from irqvisor.lab.explore.bench import was_posted
-from irqvisor.lab.explore.search import Exploration, Injection, Sweep
+from irqvisor.lab.explore.search import Exploration, Sweep
+from irqvisor.lab.explore.work import Injection
 from irqvisor.machine import Machine
 from irqvisor.tables import Table
 
@@ -124,14 +125,14 @@ def meaning(judge: str) -> str:
     return next(text for name, text in JUDGES.values() if name == judge)
 
 
-def place(machine: Machine, results: Any, instant: int) -> Place:
-    """Where an instant is."""
+def place(machine: Machine, results: Any, instant: int, offset: int = 0) -> Place:
+    """Where an instant is; `offset` is that of the first record."""
     r = results[instant]
     if r["address"] < 0 and r["context"] < 0:
-        return Place(instant, None, "", -1)
+        return Place(offset + instant, None, "", -1)
     domain = int(machine.views[Table.VCPU][int(r["context"])].domain)
     address = int(r["address"]) & ((1 << 64) - 1)
-    return Place(instant, address, machine.symbol(domain, address), domain)
+    return Place(offset + instant, address, machine.symbol(domain, address), domain)
 
 
 def findings(exploration: Exploration) -> list[Finding]:
@@ -140,7 +141,7 @@ def findings(exploration: Exploration) -> list[Finding]:
     found = together(f for sweep in exploration.singles for f in of_sweep(exploration, machine, sweep))
     known = {judge for f in found for judge in f.verdicts}
     pairs = (f for sweep in exploration.pairs for f in of_sweep(exploration, machine, sweep))
-    return found + together(f for f in pairs if f.judge not in known)
+    return found + together(f for f in pairs if f.judge not in known or exploration.question.random is not None)
 
 
 def together(found: Iterable[Finding]) -> list[Finding]:
@@ -181,7 +182,7 @@ def describe(exploration: Exploration, machine: Machine, sweep: Sweep, first: in
     question = exploration.question
     r = sweep.results[first]
     verdict = int(r["verdict"])
-    injections = (*sweep.before, Injection(sweep.source, first))
+    injections = (*sweep.before, Injection(sweep.source, first + sweep.offset))
     source = detail = ""
     if verdict & Verdict.LOST:
         source = question.scenario.sources[int(r["victim"])].name
@@ -198,8 +199,8 @@ def describe(exploration: Exploration, machine: Machine, sweep: Sweep, first: in
         judge=called[0],
         verdicts=tuple(called),
         injections=injections,
-        first=place(machine, sweep.results, first),
-        last=place(machine, sweep.results, last),
+        first=place(machine, sweep.results, first, sweep.offset),
+        last=place(machine, sweep.results, last, sweep.offset),
         count=last - first + 1,
         source=source,
         detail=detail,

@@ -15,6 +15,9 @@ WINDOW = 10_000
 BOUND = 20_000
 """Instructions that a guest may take to become quiet after an injection."""
 
+MOST = 8
+"""Injections of a random schedule."""
+
 Judge = Callable[[Machine], str | None]
 """A judge of a user's: is shown a machine at rest, and says what is wrong with it."""
 
@@ -28,7 +31,9 @@ class Question:
         design: its delivery design.
         cpu: processor model in place of the scenario's.
         sources: which of the free sources are injected; default: all, one after another.
-        injections: how many items are injected, at ordered instants: 1 or 2.
+        injections: how many items are injected, at ordered instants: 1 or 2; more if they are random.
+        random: this many schedules of so many injections, chosen at random, in place of all; None: all.
+        seed: of the choice.
         window: instants to examine at most; None: up to quiescence, at most `WINDOW`.
         bound: instructions a guest may take to become quiet.
         max_latency_ns: an item consumed later than this is a finding; None: never.
@@ -42,12 +47,14 @@ class Question:
     cpu: str | None = None
     sources: tuple[str, ...] = ()
     injections: int = 1
+    random: int | None = None
+    seed: int = 1
     window: int | None = None
     bound: int = BOUND
     max_latency_ns: float | None = None
     reentry: bool = False
     merging: bool = True
-    judges: tuple[Judge, ...] = field(default=(), compare=False)
+    judges: tuple[Judge, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def window_instants(self) -> int:
@@ -62,6 +69,8 @@ def ask(
     cpu: str | None = None,
     sources: Sequence[str] = (),
     injections: int = 1,
+    random: int | None = None,
+    seed: int = 1,
     window: int | None = None,
     bound: int = BOUND,
     max_latency_ns: float | None = None,
@@ -93,14 +102,21 @@ def ask(
         raise UsageError("--window", f"{window} instants: the window is empty", "at least 1")
     if bound < 1:
         raise UsageError("--bound", f"{bound} instructions", "at least 1")
-    if injections not in (1, 2):
-        raise UsageError("--injections", f"found {injections}", "1 or 2")
+    most = MOST if random is not None else 2
+    if not 1 <= injections <= most:
+        raise UsageError(
+            "--injections", f"found {injections}", f"1 to {most}" if most > 2 else "1 or 2; more with --random"
+        )
+    if random is not None and random < 1:
+        raise UsageError("--random", f"{random} schedules", "at least 1")
     return Question(
         scenario=scenario,
         design=design,
         cpu=cpu,
         sources=tuple(sources) or tuple(free),
         injections=injections,
+        random=random,
+        seed=seed,
         window=window,
         bound=bound,
         max_latency_ns=max_latency_ns,

@@ -39,7 +39,8 @@ class Report:
         singles, pairs = self.exploration.singles, self.exploration.pairs
         everything = [sweep.results for sweep in self.exploration.sweeps]
         return {
-            "instants": len(singles[0].results),
+            "instants": len(singles[0].results) if self.exploration.question.random is None else 0,
+            "schedules": self.exploration.question.random or 0,
             "injections": sum(int(was_posted(sweep.results).sum()) for sweep in singles),
             "pairs": sum(int(was_posted(sweep.results).sum()) for sweep in pairs),
             "examined": sum(int((was_posted(r) & (r.shares == 0)).sum()) for r in everything),
@@ -64,6 +65,11 @@ class Report:
         question = self.exploration.question
         found = []
         ends = {sweep.ended for sweep in self.exploration.sweeps}
+        if question.random is not None:
+            found.append(
+                f"all schedules but {question.random:,} of {question.injections} injections each, "
+                f"chosen at random with seed {question.seed}"
+            )
         if "window" in ends and question.window is None:
             found.append(
                 f"the guest did not come to rest in {question.window_instants:,} instructions; "
@@ -90,9 +96,14 @@ class Report:
     @property
     def window(self) -> dict[str, Any]:
         """From where to where."""
-        sweep = self.exploration.singles[0]
+        sweep = self.exploration.sweeps[0]
         machine = prepare(self.exploration.question)
-        ends = {"quiet": "quiescence", "window": "the number of instants asked for", "never quiet": "a storm"}
+        ends = {
+            "quiet": "quiescence",
+            "window": "the number of instants asked for",
+            "never quiet": "a storm",
+            "random": "quiescence",
+        }
         if sweep.ended == "window" and self.exploration.question.window is None:
             ends["window"] = "the longest window there is without --window"
         return {

@@ -12,25 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from irqvisor import _jit
 from irqvisor.errors import ReproError
 from irqvisor.lab import build
 from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.explore import explain, finding, question, search
 from irqvisor.lab.explore.finding import Finding
+from irqvisor.lab.explore.provenance import HASH_DIGITS, code_digest
 from irqvisor.lab.explore.question import Question
-from irqvisor.lab.explore.search import Injection
+from irqvisor.lab.explore.work import Injection
 
 FORMAT = 1
-HASH_DIGITS = 16
-
-
-def code_digest() -> str:
-    """A digest of the machine's sources: what decides how a run goes, whatever compiled it."""
-    digest = hashlib.sha256()
-    for path in _jit.sources():
-        digest.update(path.relative_to(_jit.PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:HASH_DIGITS]
 
 
 def images_of(asked: Question) -> dict[str, str]:

@@ -5,29 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from irqvisor.hv.explore import examine
 from irqvisor.hv.explore.quiet import SLICE, Settled
-from irqvisor.lab.explore import site
+from irqvisor.lab.explore import site, work
 from irqvisor.lab.explore.bench import Bench, was_posted
 from irqvisor.lab.explore.question import Question
 from irqvisor.lab.explore.site import Piece, Walk
+from irqvisor.lab.explore.work import PAIR, RANDOM, Injection, Journal, Result, Task, number_of, schedule_of
 from irqvisor.machine import Machine
 from irqvisor.tables import Table
 
 Progress = Callable[[int, int], None]
-"""Told (instants done, instants in all) now and then."""
-
-
-@dataclass(frozen=True)
-class Injection:
-    """An item posted at an instant: so many retired instructions after the window, or the injection before, began."""
-
-    source: str
-    instant: int
+"""Told (tasks done, tasks in all)."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +34,7 @@ class Sweep:
         results: one record RESULT an instant.
         ended: how the walk ended (`site.Walk`).
         notes: what judges of the user's said, by instant.
+        offset: instant of the first record.
     """
 
     before: tuple[Injection, ...]
@@ -47,6 +42,7 @@ class Sweep:
     results: Any  # a recarray, whose fields no type checker knows
     ended: str
     notes: dict[int, str] = field(default_factory=dict)
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,60 +66,97 @@ class Exploration:
         return tuple(sweep for sweep in self.sweeps if sweep.before)
 
 
-def explore(question: Question, progress: Progress | None = None) -> Exploration:
-    """Examine the window of a question, instant by instant.
+def explore(
+    question: Question,
+    progress: Progress | None = None,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    journal: Path | None = None,
+) -> Exploration:
+    """Examine the window of a question, instant by instant. What comes out does not depend on who does the work.
+
+    Args:
+        question: what to explore.
+        progress: told (tasks done, tasks in all).
+        workers: threads; None: as many as there are cores.
+        scheduler: address of a Dask scheduler whose workers do it instead.
+        journal: a file that keeps what is done, and from which another call goes on.
 
     Raises:
         GuestFault: a guest never became ready.
-        UsageError: the design cannot express the scenario.
+        UsageError: the design cannot express the scenario; nobody answers at the address; a journal of something else.
     """
     start = site.prepare(question)
-    bench = Bench(question, start)
     walk = site.walk(start, question.window_instants)
     began = time.perf_counter()
-    sweeps = [sweep(bench, walk, source, (), progress) for source in question.sources]
+    results: dict[Task, Result] = {}
+    book = Journal(journal, question) if journal is not None else None
+    if book is not None:
+        results.update(book.read())
+
+    def do(tasks: list[Task]) -> None:
+        todo = [task for task in tasks if task not in results]
+        total = len(results) + len(todo)
+
+        def done(task: Task, result: Result) -> None:
+            results[task] = result
+            if book is not None:
+                book.add(task, result)
+            if progress is not None:
+                progress(len(results), total)
+
+        if scheduler is not None:
+            work.in_cluster(question, scheduler, todo, done)
+        else:
+            work.in_threads(question, start, walk, todo, workers or work.usual_workers(), done)
+
+    if question.random is not None:
+        numbers = range(question.random)
+        do([Task("", RANDOM, n) for n in numbers])
+        sweeps = [_of_schedule(question, walk, n, results[Task("", RANDOM, n)]) for n in numbers]
+        return _finished(question, sweeps, results, began)
+    do([Task(source, k) for source in question.sources for k in range(len(walk.pieces))])
+    sweeps = [_single(results, walk, source) for source in question.sources]
     if question.injections == 2:
-        for first in list(sweeps):
-            sweeps += pairs(bench, walk, first, progress)
-    return Exploration(question, tuple(sweeps), bench.reads_clock, bench.ran, time.perf_counter() - began)
+        firsts = [Task(s.source, PAIR, i) for s in sweeps for i in _worth_a_second(s)]
+        do(firsts)
+        sweeps += [
+            Sweep((Injection(task.source, task.instant),), *each) for task in firsts for each in _parts(results[task])
+        ]
+    return _finished(question, sweeps, results, began)
 
 
-def sweep(
-    bench: Bench, walk: Walk, source: str, before: tuple[Injection, ...], progress: Progress | None = None
-) -> Sweep:
-    """One injection at each instant of a walk."""
-    number = number_of(bench.question, source)
-    parts = []
-    bench.notes.clear()
-    for piece in walk.pieces:
-        parts.append(bench.examine(piece, number))
-        parts[-1].shares[parts[-1].shares > 0] += piece.first
-        if progress is not None:
-            progress(piece.first + piece.count, walk.instants)
-    results = np.concatenate(parts).view(np.recarray)
-    notes = {i: bench.notes[c] for i, c in enumerate(results.cycle.tolist()) if c in bench.notes}
-    return Sweep(before, source, results, walk.ended, notes)
+def _finished(question: Question, sweeps: list[Sweep], results: dict[Task, Result], began: float) -> Exploration:
+    clock = any(result.reads_clock for result in results.values())
+    ran = sum(result.ran for result in results.values())
+    return Exploration(question, tuple(sweeps), clock, ran, time.perf_counter() - began)
 
 
-def pairs(bench: Bench, walk: Walk, first: Sweep, progress: Progress | None) -> Iterator[Sweep]:
-    """A second injection at each instant after each first one that is not like an earlier one."""
-    chosen = np.flatnonzero(was_posted(first.results) & (first.results.shares == 0)).tolist()
-    for done, instant in enumerate(chosen):
-        machine = injected(bench.question, walk.pieces[instant // site.PIECE], instant, first.source)
-        then = site.walk(machine, bench.question.window_instants)
-        for source in bench.question.sources:
-            yield sweep(bench, then, source, (Injection(first.source, instant),))
-        if progress is not None:
-            progress(done + 1, len(chosen))
+def _of_schedule(question: Question, walk: Walk, number: int, result: Result) -> Sweep:
+    """A random schedule as a sweep of one instant."""
+    *before, last = schedule_of(question, walk.instants, number)
+    return Sweep(tuple(before), last.source, result.outcomes[0], result.ended, result.notes[0], last.instant)
 
 
-def injected(question: Question, piece: Piece, instant: int, source: str) -> Machine:
-    """The machine at an instant of a piece's walk, an item just posted."""
-    machine = piece.machine.copy()
-    advance(machine, instant - piece.first)
-    with np.errstate(over="ignore"):
-        examine.post(machine.arrays, number_of(question, source))
-    return machine
+def _parts(result: Result) -> Iterator[tuple[str, Any, str, dict[int, str]]]:
+    """What a sweep has, for each source of a result."""
+    for source, outcomes, notes in zip(result.sources, result.outcomes, result.notes, strict=True):
+        yield source, outcomes, result.ended, notes
+
+
+def _single(results: dict[Task, Result], walk: Walk, source: str) -> Sweep:
+    """The sweep of the window that its pieces make."""
+    parts = [results[Task(source, k)] for k in range(len(walk.pieces))]
+    outcomes = np.concatenate([part.outcomes[0] for part in parts]).view(np.recarray)
+    notes = {p.first + i: text for p, part in zip(walk.pieces, parts, strict=True) for i, text in part.notes[0].items()}
+    return Sweep((), source, outcomes, walk.ended, notes)
+
+
+def _worth_a_second(first: Sweep) -> list[int]:
+    """Instants of first injections that are not like an earlier one."""
+    found: list[int] = np.flatnonzero(was_posted(first.results) & (first.results.shares == 0)).tolist()
+    return found
 
 
 def advance(machine: Machine, instructions: int) -> None:
@@ -131,11 +164,6 @@ def advance(machine: Machine, instructions: int) -> None:
     if instructions:
         settled, done = site.run(machine, instructions)
         assert done == instructions, (settled, done, instructions)
-
-
-def number_of(question: Question, source: str) -> int:
-    """A source's number in the machine."""
-    return [s.name for s in question.scenario.sources].index(source)
 
 
 def reproduce(question: Question, injections: tuple[Injection, ...], *, log: bool = False) -> Machine:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from irqvisor.lab.explore import finding, search, site
 from irqvisor.lab.explore.bench import Bench
 from irqvisor.lab.explore.question import Question
-from irqvisor.lab.explore.search import Injection
+from irqvisor.lab.explore.work import Injection
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

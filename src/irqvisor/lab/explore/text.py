@@ -53,9 +53,12 @@ def certificate(report: Report) -> Iterator[str]:
     c = report.counts
     window = report.window
     yield f"{question.scenario.name} under {question.design}: {verdict(report)}"
-    yield f"  window: {plural(c['instants'], 'instant')}, from {window['from']} to {window['to']}"
-    what = f"{count(c['injections'])} single injections" + (f" and {count(c['pairs'])} pairs" if c["pairs"] else "")
-    yield f"  {listing(question.sources)}: {what}"
+    if question.random is not None:
+        yield f"  {plural(c['schedules'], 'schedule')} at random, of {listing(question.sources)}; seed {question.seed}"
+    else:
+        yield f"  window: {plural(c['instants'], 'instant')}, from {window['from']} to {window['to']}"
+        pairs = f" and {count(c['pairs'])} pairs" if c["pairs"] else ""
+        yield f"  {listing(question.sources)}: {count(c['injections'])} single injections{pairs}"
     yield f"  {count(c['examined'])} run to quiescence, {count(c['merged'])} merged with one of those"
     if exploration.reads_clock:
         yield "  states were not merged: a guest reads the clock"

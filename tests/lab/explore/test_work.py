@@ -1,0 +1,127 @@
+"""Whoever does the work, and however often it is interrupted: the same findings, the same certificate."""
+
+import json
+
+import numpy as np
+import pytest
+
+from irqvisor.errors import UsageError
+from irqvisor.lab.explore import report, search, site, work, zoo
+
+pytestmark = pytest.mark.compiled
+
+
+def asked(injections=2):
+    entry = zoo.entries()["cede-race"]
+    return search.Question(**{**vars(zoo.asked(entry, zoo.BUGGY)), "injections": injections})
+
+
+def told(exploration):
+    """All that a reader gets, but the time it took."""
+    found = report.Report(exploration).to_dict()
+    return {key: value for key, value in found.items() if key not in ("wall_s", "rate")}
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return search.explore(asked(), workers=1)
+
+
+def same(a, b):
+    assert len(a.sweeps) == len(b.sweeps)
+    for one, other in zip(a.sweeps, b.sweeps, strict=True):
+        assert (one.before, one.source, one.ended) == (other.before, other.source, other.ended)
+        assert np.array_equal(one.results, other.results)
+    assert told(a) == told(b)
+
+
+def test_many_threads_find_what_one_finds(alone, monkeypatch):
+    monkeypatch.setattr(site, "PIECE", 7)
+    pieces = search.explore(asked(), workers=1)
+    assert len(pieces.singles[0].results) == len(alone.singles[0].results)
+    same(pieces, search.explore(asked(), workers=4))
+
+
+def test_a_pair_that_a_single_injection_explains_is_not_told(alone):
+    found = report.Report(alone)
+    assert found.counts["pairs"] > 0
+    assert all(len(finding.injections) == 1 for finding in found.findings)
+
+
+class Enough(Exception):  # noqa: N818  it is no error
+    pass
+
+
+def test_what_was_done_before_an_interruption_is_not_done_again(alone, tmp_path):
+    journal = tmp_path / "explore.journal"
+
+    def interrupt(done, total):
+        if done == 5:
+            raise Enough
+
+    with pytest.raises(Enough):
+        search.explore(asked(), interrupt, workers=1, journal=journal)
+    assert len(journal.read_text().splitlines()) == 6
+    with journal.open("a") as file:
+        file.write('{"task": ["disk"')  # as a process that was killed while it wrote
+    again = []
+    same(search.explore(asked(), lambda done, total: again.append(done), workers=2, journal=journal), alone)
+    assert again[0] == 6
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+def test_a_journal_of_something_else_is_refused(tmp_path):
+    journal = tmp_path / "explore.journal"
+    for text in ("", "{}\n", json.dumps({"irqvisor": "explore", "question": "0"}) + "\n"):
+        journal.write_text(text)
+        with pytest.raises(UsageError) as refused:
+            search.explore(asked(1), journal=journal)
+        assert "is of another exploration" in str(refused.value)
+
+
+# ----------------------------------------------------------------------------------------------------------- elsewhere
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_finds_what_one_process_finds(alone):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        same(search.explore(asked(), scheduler=cluster.scheduler_address), alone)
+
+
+def test_a_worker_of_another_version_is_refused():
+    with pytest.raises(UsageError) as refused:
+        work.elsewhere(b"", work.Task("disk", 0), "another")
+    assert "install the same version there" in str(refused.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_scheduler_that_does_not_answer_is_a_usage_error(monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(work, "CONNECT_S", 1)
+    with pytest.raises(UsageError) as refused:
+        search.explore(asked(1), scheduler="tcp://127.0.0.1:9")
+    assert "nobody answers" in str(refused.value)
+
+
+# ------------------------------------------------------------------------------------------------------------ at random
+def test_random_schedules_depend_on_their_seed_alone():
+    question = search.Question(**{**vars(asked(3)), "random": 40, "seed": 7})
+    one, other = search.explore(question, workers=1), search.explore(question, workers=3)
+    same(one, other)
+    schedules = {work.schedule_of(question, 22, number) for number in range(40)}
+    assert len(schedules) > 30
+    assert {len(schedule) for schedule in schedules} == {3}
+    another = search.Question(**{**vars(question), "seed": 8})
+    assert work.schedule_of(another, 22, 0) != work.schedule_of(question, 22, 0)
+
+
+def test_random_schedules_find_and_never_certify():
+    question = search.Question(**{**vars(asked(1)), "random": 60})
+    found = report.Report(search.explore(question))
+    assert "lost" in {finding.judge for finding in found.findings}
+    assert found.findings[0].first.instant == found.findings[0].injections[-1].instant
+    assert not found.is_complete
+    good = zoo.asked(zoo.entries()["cede-race"], zoo.FIXED)
+    none = report.Report(search.explore(search.Question(**{**vars(good), "random": 20})))
+    assert none.exit_status() == 0
+    assert none.exit_status(require_complete=True) == 4
