@@ -17,10 +17,9 @@ from irqvisor.hv.explore.canonical import differences, earliest, find, hash_of, 
 from irqvisor.hv.explore.judge import Verdict, judge
 from irqvisor.hv.explore.quiet import SLICE, Settled, is_outstanding, last_vectored, settle
 from irqvisor.hv.explore.twin import refresh
-from irqvisor.hv.loop import advance
 from irqvisor.hv.state import domain, vcpu
 from irqvisor.hw import devices, timeline
-from irqvisor.hw.state import NEVER, NOBODY, EventKind, Phase, Stop, context, header, pcpu, request, source
+from irqvisor.hw.state import NOBODY, EventKind, Phase, context, header, pcpu, source
 from irqvisor.tables import borrow
 
 JOB = np.dtype(
@@ -40,8 +39,7 @@ JOB = np.dtype(
         ("vectored", "i8"),  # the child's last entry into a handler when half of its bound was used up
         ("ran", "i8"),  # instructions of all children together
         ("ask", "i8"),  # told by Python: 1: come back with Reason.JUDGE when a child has been judged
-        ("turn", "i8"),  # told by Python: Stage.TURN: whose turn it is
-        ("settled", "i8"),  # WALK, TURN: why the base stopped, a quiet.Settled
+        ("settled", "i8"),  # WALK: why the base stopped, a quiet.Settled
     ],
     align=True,
 )
@@ -72,7 +70,6 @@ class Stage(IntEnum):
     RUN = 2
     STEP = 3  # the base's next instruction
     WALK = 4  # nothing is examined: the base runs on for `left` instructions
-    TURN = 5  # the same, but only one of its pCPUs
 
 
 class Skip(IntEnum):
@@ -155,25 +152,22 @@ def judge_settled(child, base, job, r, settled):
 
 
 @jit
-def run_on(child, base, job, r):
-    """Run the child on until it is quiet. False: Python has to do something first."""
-    while True:
-        quota = min(job.left, SLICE)
-        interrupted = last_vectored(child)
-        settled, done = settle(child, quota)
-        half = job.left > job.bound // 2
-        job.left -= done
-        job.ran += done
-        if half and job.left <= job.bound // 2:
-            job.vectored = last_vectored(child)
-        if settled == Settled.COLD:
+def rests(child, base, job, r, settled, done, interrupted):
+    """The child has run on for `done` instructions: whether it is quiet, or has used up its bound; then it is judged.
+    `interrupted`: its last entry into a handler before that."""
+    half = job.left > job.bound // 2
+    job.left -= done
+    job.ran += done
+    if half and job.left <= job.bound // 2:
+        job.vectored = last_vectored(child)
+    if settled == Settled.COLD:
+        return False
+    if settled == Settled.BUDGET and job.left > 0:
+        if last_vectored(child) != interrupted or is_outstanding(child):
             return False
-        if settled == Settled.BUDGET and job.left > 0:
-            if last_vectored(child) != interrupted or is_outstanding(child):
-                continue
-            settled = Settled.QUIET
-        judge_settled(child, base, job, r, settled)
-        return True
+        settled = Settled.QUIET
+    judge_settled(child, base, job, r, settled)
+    return True
 
 
 @jit
@@ -216,23 +210,6 @@ def is_restful(m):
     """Whether nothing is outstanding."""
     m = borrow(m)
     return not is_outstanding(m)
-
-
-@jit
-def take_turn(m, p, quota):
-    """Run one pCPU alone, whatever the time is, until it sleeps or has no more to do. As `settle`."""
-    done = 0
-    ask = request(m)
-    ask.reason = Stop.BUDGET
-    while done < quota:
-        pc = pcpu(m, p)
-        if pc.context == NOBODY or pc.waiting != 0:
-            return Settled.QUIET, done
-        header(m).horizon = NEVER - 1
-        done += advance(m, p, quota - done)
-        if ask.reason != Stop.BUDGET:
-            return Settled.COLD, done
-    return Settled.BUDGET, done
 
 
 @entry
@@ -279,17 +256,9 @@ def examine(base, child, bare, origin_flat, origin_ram, jobs, results, seen, wor
     child = borrow(child)
     bare = borrow(bare)
     job = jobs[0]
-    if job.stage == Stage.WALK or job.stage == Stage.TURN:
-        if job.stage == Stage.WALK:
-            settled, done = settle(base, job.left)
-        else:
-            settled, done = take_turn(base, job.turn, job.left)
-        job.settled = settled
-        job.left -= done
-        return Reason.BASE if settled == Settled.COLD else Reason.DONE
     while True:
-        r = results[job.instant]
         if job.stage == Stage.FORK:
+            r = results[job.instant]
             locate(base, r)
             r.cycle = earliest(base)
             r.skipped = why_not(base, job.source)
@@ -301,24 +270,37 @@ def examine(base, child, bare, origin_flat, origin_ram, jobs, results, seen, wor
                 job.vectored = 0
                 job.stage = Stage.FIRST
                 if job.merging != 0:
-                    first = note(
-                        child,
-                        twin_state,
-                        bare,
-                        flat,
-                        twin_ram,
-                        origin_flat,
-                        origin_ram,
-                        touched,
-                        job,
-                        seen,
-                        words,
-                        job.instant,
+                    now = job.instant
+                    r.shares = 1 + note(
+                        child, twin_state, bare, flat, twin_ram, origin_flat, origin_ram, touched, job, seen, words, now
                     )
-                    r.shares = first + 1
-        if job.stage == Stage.FIRST:
-            settled, done = settle(child, 1)
+        if job.stage == Stage.STEP and job.instant + 1 >= job.instants:
+            return Reason.DONE
+        quota = 1
+        if job.stage == Stage.WALK:
+            quota = job.left
+        elif job.stage == Stage.RUN:
+            quota = min(job.left, SLICE)
+        interrupted = last_vectored(child)
+        # The only call: LLVM puts the whole machine into each
+        settled, done = settle(base if job.stage == Stage.STEP or job.stage == Stage.WALK else child, quota)
+        if job.stage == Stage.WALK:
+            job.settled = settled
             job.left -= done
+            return Reason.BASE if settled == Settled.COLD else Reason.DONE
+        if job.stage == Stage.STEP:
+            job.instant += done
+            if done != 0:
+                job.stage = Stage.FORK
+            if settled == Settled.COLD:
+                return Reason.BASE
+            if settled != Settled.BUDGET:
+                return Reason.END
+            continue
+        r = results[job.instant]
+        if job.stage == Stage.FIRST:
+            job.left -= done
+            job.ran += done
             job.stage = Stage.RUN if r.shares == 0 else Stage.STEP
             if settled == Settled.BUDGET and job.merging != 0:
                 whose = job.instant if r.shares == 0 else r.shares - 1
@@ -327,19 +309,9 @@ def examine(base, child, bare, origin_flat, origin_ram, jobs, results, seen, wor
                 share(results, job.instant)
             elif settled == Settled.COLD:
                 return Reason.CHILD
-        if job.stage == Stage.RUN:
-            if not run_on(child, base, job, r):
-                return Reason.CHILD
+        elif rests(child, base, job, r, settled, done, interrupted):
             job.stage = Stage.STEP
             if job.ask != 0:
                 return Reason.JUDGE
-        if job.instant + 1 >= job.instants:
-            return Reason.DONE
-        settled, done = settle(base, 1)
-        job.instant += done
-        if done != 0:
-            job.stage = Stage.FORK
-        if settled == Settled.COLD:
-            return Reason.BASE
-        if settled != Settled.BUDGET:
-            return Reason.END
+        elif settled == Settled.COLD:
+            return Reason.CHILD
