@@ -7,7 +7,7 @@ void work(void) { usual_work(); }
 NOINLINE void take_ipi(void)
 {
 #ifdef FIXED
-    papr_call(H_IPI, THIS_SERVER, MFRR_NONE, 0, 0);
+    papr_call(H_IPI, 0, MFRR_NONE, 0, 0);
 #endif
     drain(&devices[0]);
 }
@@ -22,6 +22,6 @@ void external(void)
     if ((xirr & XISR_MASK) == XISR_IPI)
         take_ipi();
     else
-        papr_call(H_IPI, THIS_SERVER, MFRR_IPI, 0, 0);
+        papr_call(H_IPI, 0, MFRR_IPI, 0, 0);
     eoi(xirr);
 }
