@@ -128,7 +128,7 @@ def source_lines(image: Path) -> dict[int, str]:
                     continue
                 for entry in program.get_entries():
                     state = entry.state
-                    if state is not None and not state.end_sequence:
+                    if state is not None and state.line and not state.end_sequence:
                         files = program["file_entry"]
                         number = state.file - (0 if program["version"] >= 5 else 1)
                         name = files[number].name.decode() if 0 <= number < len(files) else "?"
