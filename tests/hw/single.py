@@ -3,7 +3,7 @@
 import numpy as np
 
 import irqvisor.hv.state
-import irqvisor.hw.openpic
+import irqvisor.hw.wiring
 import irqvisor.trace  # noqa: F401  a buffer has every table
 from hw.ref_unicorn import CODE, MASK64, Registers
 from irqvisor import tables

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import irqvisor.hv.state
-import irqvisor.hw.openpic
+import irqvisor.hw.wiring
 import irqvisor.trace  # noqa: F401  a buffer has every table
 from irqvisor import tables
 from irqvisor._jit import entry
