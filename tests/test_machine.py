@@ -14,6 +14,7 @@ from irqvisor.errors import SnapshotError, UsageError
 from irqvisor.hw.state import ISA_201, ISA_207, ISA_300, Phase, Stop
 from irqvisor.lab import build, runner
 from irqvisor.machine import Machine
+from irqvisor.spec.designs import BY_NAME
 from irqvisor.spec.power_isa import DSISR_NO_TRANSLATION, MSR_DR
 from irqvisor.tables import Table
 
@@ -140,6 +141,13 @@ def test_with_the_jit_off_it_is_the_same_run(design, tmp_path):
             {"name": "b", "owner": "net", "trigger": "level", "arrival": periodic(43)},
         ],
     }
+    if not BY_NAME[design].one_vcpu:
+        scenario |= {
+            "pcpus": 2,
+            "scheduler": {"balance": True},
+            "domains": [{"name": "io", "vcpus": 2}, {"name": "net"}],
+            "channels": [{"name": "c", "producer": "io", "consumer": "io", "vcpu": 1, "after": ["a"]}],
+        }
     path = tmp_path / "scenario.json"
     path.write_text(json.dumps(scenario))
     script = (
