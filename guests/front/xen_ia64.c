@@ -31,7 +31,8 @@ enum { RFI = 1, SSM_I = 7, GET_IVR = 8, GET_TPR = 9, SET_TPR = 0xA, SAPIC_EOI = 
 #define EVENT_VECTOR 0xE9
 #define TIMER_VECTOR 0xEF
 #define VECTORS 256
-#define OPEN 0x100 /* beside a vector in scan->vector: its bitmaps have been taken */
+#define OPEN 0x100  /* beside a vector in scan->vector: its bitmaps have been taken */
+#define TAKEN 0x200 /* it is being served; if it still is when the next one is asked for, eoi() was not called */
 
 struct mapped {
     volatile u32 vee;
@@ -169,10 +170,12 @@ struct source *get_irq(struct scan *scan)
     scan->vector = privop(GET_IVR, 0);
     if (uses_tpr)
         scan->tpr = privop(GET_TPR, 0);
-    if (UNLIKELY(source_of_vector(scan->vector) == NO_IRQ))
+    struct source *source = source_of_vector(scan->vector);
+    if (UNLIKELY(source == NO_IRQ))
         return NO_IRQ;
     begin_vector(scan);
-    return source_of_vector(scan->vector);
+    scan->vector |= TAKEN;
+    return source;
 }
 
 int more_irqs(const struct scan *scan)
@@ -196,7 +199,7 @@ static struct source *next_of_vector(struct scan *scan)
     for (;;) {
         struct source *source;
 
-        if (scan->vector == SPURIOUS)
+        if (scan->vector == SPURIOUS || scan->vector & TAKEN)
             return NO_IRQ;
         if ((scan->vector & ~(u64)OPEN) == EVENT_VECTOR) {
             source = event_of_vector(scan);
@@ -204,8 +207,11 @@ static struct source *next_of_vector(struct scan *scan)
                 return source;
         } else {
             begin_vector(scan);
-            if (source_of_vector(scan->vector) != NO_IRQ)
-                return source_of_vector(scan->vector);
+            source = source_of_vector(scan->vector);
+            if (source != NO_IRQ) {
+                scan->vector |= TAKEN;
+                return source;
+            }
             if (scan->vector != TIMER_VECTOR)
                 unknown_interrupt();
             tick();
