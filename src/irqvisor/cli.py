@@ -25,7 +25,9 @@ from irqvisor.errors import InvariantError, IrqvisorError, UsageError, did_you_m
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from irqvisor.lab.gdb.session import Session
     from irqvisor.lab.scenario import Scenario
+    from irqvisor.machine import Machine
 
 
 class Status(IntEnum):
@@ -42,6 +44,8 @@ class Status(IntEnum):
 SUITES = ("event-channels",)
 """What `conformance` can replay."""
 
+GDB_PORT = 1234
+LOOPBACK = "127.0.0.1"
 DEFAULT_SCENARIO = "disk-and-net"
 MOST_WORK = 1000
 """`bench --size`: beyond this a round takes longer than anybody waits."""
@@ -645,11 +649,14 @@ def boot(
     timeout_virtual: Annotated[
         str | None, typer.Option(metavar="TIME", help="Stop after so much virtual time: 10s.")
     ] = None,
+    debug: Annotated[bool, typer.Option("-s", help=f"Let gdb attach at localhost:{GDB_PORT}.")] = False,
+    debug_first: Annotated[bool, typer.Option("-S", help="Wait for gdb before the first instruction.")] = False,
     as_json: Json = False,
 ) -> int:
     """A guest from elsewhere on a board of its own: its console on stdout, stdin is typed there."""
     from irqvisor.lab import boot as lab
     from irqvisor.lab import units
+    from irqvisor.lab.gdb import attach
 
     limit = None if timeout_virtual is None else units.time_ns("--timeout-virtual", timeout_virtual)
     machine = lab.boot(
@@ -669,6 +676,11 @@ def boot(
     compile_first(quiet=as_json)
     if not as_json:
         machine.on_console = lambda _, text: put(text)
+    if debug or debug_first:
+        if as_json or limit is not None or max_instructions is not None:
+            raise UsageError("-s, -S", "with a limit or --json", "gdb alone")
+        machine = _debug(attach.of_image(machine, image.read_bytes()), GDB_PORT, LOOPBACK, running=not debug_first)
+        return Status.VIOLATED if lab.ending(machine).reported_failure else Status.HELD
     ending = lab.run(
         machine, instructions=max_instructions, virtual_ns=limit, more_input=None if as_json else lab.standard_input()
     )
@@ -725,6 +737,43 @@ def zoo(
     else:
         show(view.sentences(text.of_zoo(outcomes)))
     return Status.VIOLATED if any(outcome.problems for outcome in outcomes) else Status.HELD
+
+
+@app.command()
+def gdb(
+    target: Annotated[str, typer.Argument(metavar="SCENARIO|IMAGE", help="A scenario, or a file to boot.")],
+    design: Annotated[str, typer.Option(metavar="NAME", help="The delivery design of a scenario.")] = "rhype",
+    port: Annotated[int, typer.Option(metavar="N", help="Where to listen; 0: any free port.")] = GDB_PORT,
+    listen: Annotated[str, typer.Option(metavar="ADDRESS", help="On which address: others than you may reach it.")] = (
+        LOOPBACK
+    ),
+    cpus: Annotated[int, typer.Option(metavar="N", help="An image's processors.")] = 1,
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="An image's memory.")] = "256M",
+    append: Annotated[str, typer.Option(metavar="TEXT", help="An image's command line.")] = "",
+    clock: Annotated[str, typer.Option(metavar="HZ", help="An image's instructions a second; 0: one a tick.")] = "0",
+) -> int:
+    """A scenario or an image with gdb attached: it waits for gdb before its first instruction."""
+    from irqvisor.lab.gdb import attach
+
+    session = attach.session(target, design=design, cpus=cpus, memory=memory, append=append, clock=clock)
+    session.machine.on_console = session.timeline.console = lambda _, text: put(text)
+    compile_first(quiet=False)
+    _debug(session, port, listen, running=False)
+    return Status.HELD
+
+
+def _debug(session: "Session", port: int, address: str, *, running: bool) -> "Machine":
+    """Serve gdb until the machine has ended."""
+    from irqvisor.lab.gdb.server import Server
+
+    server = Server(session, port=port, address=address)
+    say(f"gdb: target remote {address}:{server.port}")
+    say("single steps hold interrupts off; maintenance packet Qqemu.sstep=1 lets them in")
+    try:
+        server.serve(running=running)
+    finally:
+        server.close()
+    return session.machine
 
 
 # -------------------------------------------------------------------------------------------------------- what there is

@@ -5,7 +5,7 @@ code, which can be rebuilt. What cannot change what happens - names, symbols, wh
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -353,6 +353,21 @@ class Machine:
             start = 1 + (int(entries[k]) - 1) * CODE_STRIDE
             self.code["op"][start + words.start : start + words.stop] = 0
 
+    def set_breakpoints(self, places: Iterable[tuple[int, int]]) -> None:
+        """Stop before these instructions, (domain, guest real address) each, and no others. `run` returns with
+        `Stop.BREAKPOINT`; to go on, take away the breakpoint that it stopped at for one instruction."""
+        domains = self.views[Table.DOMAIN]
+        wanted = sorted({int(domains[d].ram) + address for d, address in places})
+        request = self.views[Table.REQUEST][0]
+        known = self.views[Table.BREAKPOINT].at[: int(request.breakpoints)].tolist()
+        if len(wanted) > len(self.views[Table.BREAKPOINT]):
+            self.state = tables.grown(self.state, Table.BREAKPOINT, len(wanted))
+            self._bind()
+        self.views[Table.BREAKPOINT].at[: len(wanted)] = wanted
+        self.views[Table.REQUEST][0].breakpoints = len(wanted)
+        for at in set(known) ^ set(wanted):
+            self.forget_code(at, 4)
+
     def _make_code_room(self) -> None:
         """The decoded-code pool is full, or shared with a fork: take a copy of our own, twice as large if full."""
         used = int(self.code[0]["imm"])
@@ -403,7 +418,8 @@ class Machine:
     def fork(self) -> "Machine":
         """A twin that goes its own way. Copies state, and of memory what it must; shares decoded code until either
         changes it."""
-        self.code[0]["x"] = 1
+        if not self.views[Table.REQUEST][0].breakpoints:
+            self.code[0]["x"] = 1
         if self.base is not None and self.base.is_due:
             self.ram, self.base = self.base.renewed(self.ram, self._pages)
             self._bind()
@@ -421,6 +437,10 @@ class Machine:
         twin.ram = self.ram.copy() if self.base is None else self.base.fork(self.ram, self._pages)
         twin.base = self.base
         twin.code = code
+        if self.views[Table.REQUEST][0].breakpoints:  # they are in the decoded code, and are not the twin's
+            twin.code = new_code(FIRST_CODE_PAGES)
+            watch_pages(twin.state)
+            tables.Views(twin.state)[Table.REQUEST][0].breakpoints = 0
         twin.labels = self.labels
         twin.stop_reason, twin.interrupt = self.stop_reason, self.interrupt
         twin.consoles = [bytearray(text) for text in self.consoles]

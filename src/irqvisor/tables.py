@@ -66,7 +66,8 @@ class Table(IntEnum):
     JOURNEY = 29
     POSTED = 30
     LOG = 31
-    CODEMAP = 32
+    BREAKPOINT = 32
+    CODEMAP = 33
 
 
 FIRST_OBSERVATION = Table.REQUEST

@@ -18,6 +18,7 @@ from irqvisor.hw import decode
 from irqvisor.hw.exceptions import Due, checks_machine, enter, interrupt, machine_check
 from irqvisor.hw.memory import EA_64, fetch, forget_page, pool_is_shared
 from irqvisor.hw.ops import (
+    ATTN,
     B_NEAR,
     BC,
     BC_FALSE,
@@ -48,6 +49,7 @@ from irqvisor.hw.state import (
     PAGE_SHIFT,
     WATCHED,
     Stop,
+    breakpoint_at,
     codemap,
     context,
     header,
@@ -192,6 +194,15 @@ def shorten(d, pc):
 
 
 @jit
+def is_breakpoint(m, a):
+    """Whether somebody wants to stop before the instruction at a RAM offset."""
+    for k in range(request(m).breakpoints):
+        if breakpoint_at(m, k).at == a:
+            return True
+    return False
+
+
+@jit
 def decode_at(m, cpu, isa, place):
     """Decode the word at NIP into its place; False if the pool is shared."""
     if pool_is_shared(m) != 0:
@@ -201,6 +212,8 @@ def decode_at(m, cpu, isa, place):
     if cpu.msr & MSR_LE != 0:
         decode.exchange(d)
     shorten(d, cpu.nip)
+    if request(m).breakpoints != 0 and is_breakpoint(m, cpu.win_base + (cpu.nip & EA_64)):
+        decode.put(d, ATTN, 0, 0, 0, 1, 0)
     return True
 
 

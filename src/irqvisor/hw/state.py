@@ -211,6 +211,9 @@ EVENT = np.dtype(
 
 CODEMAP = np.dtype([("entry", "i4")], align=True)  # per 4 KiB RAM page: 0, or code page + 1, and the bits below
 
+BREAKPOINT = np.dtype([("at", "i8")], align=True)
+"""An instruction to stop before: its RAM offset. Told by Python, and not behaviour."""
+
 REQUEST = np.dtype(
     [
         ("reason", "i8"),  # Stop
@@ -219,6 +222,7 @@ REQUEST = np.dtype(
         ("value", "i8"),  # what the reason needs
         ("interrupts", "i8"),  # told by Python: 1: return after a context took an interrupt
         ("printed", "i8"),  # bytes in the table of what was printed since Python looked
+        ("breakpoints", "i8"),  # told by Python: how many there are
         ("prompt", "i8"),  # told by Python: 1: return whenever something was printed
     ],
     align=True,
@@ -234,6 +238,7 @@ event = table(Table.EVENT, EVENT)
 source = table(Table.SOURCE, SOURCE)
 arrival = table(Table.ARRIVAL, ARRIVAL)
 codemap = table(Table.CODEMAP, CODEMAP)
+breakpoint_at = table(Table.BREAKPOINT, BREAKPOINT)
 
 
 @hot
@@ -352,3 +357,4 @@ class Stop(IntEnum):
     CHECKSTOP = 11  # a machine check with MSR[ME]=0
     ATTACHED = 13  # a guest notified a port of the hypervisor itself
     INTERRUPT = 12  # a context took an interrupt, and `run` was told to stop there
+    BREAKPOINT = 13  # the next instruction is one to stop before

@@ -332,8 +332,12 @@ def return_from_event(m, p, cpu, enables):
 
 
 @jit
-def attention(m, p, cpu):
-    """attn: stops the processor, if HID0 enables it."""
+def attention(m, p, cpu, is_breakpoint):
+    """attn: stops the processor, if HID0 enables it. A breakpoint is decoded as one, and stops the machine."""
+    if is_breakpoint != 0:
+        request(m).reason = Stop.BREAKPOINT
+        request(m).pcpu = p
+        return Outcome.AGAIN
     enable = HID0_POWER9_EN_ATTN if pcpu(m, p).isa == ISA_300 else HID0_EN_ATTN
     if cpu.hid0 & enable == 0:
         return program(m, p, cpu, CAUSE_ILLEGAL)
@@ -451,7 +455,7 @@ def system(m, p, cpu, d):
     if op == ops.RFEBB:
         return return_from_event(m, p, cpu, x)
     if op == ops.ATTN:
-        return attention(m, p, cpu)
+        return attention(m, p, cpu, x)
     if op == ops.ILLEGAL:
         return program(m, p, cpu, CAUSE_ILLEGAL)
     if ops.ADDG6S <= op <= ops.CDTBCD:

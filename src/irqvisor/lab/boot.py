@@ -153,7 +153,14 @@ def run(
                 continue
         if asleep:
             break
-    return Ending(_reason(machine), verdict(machine), done, machine.now * NANOSECONDS // clock_hz)
+    return ending(machine)._replace(instructions=done)
+
+
+def ending(machine: Machine) -> Ending:
+    """How a machine that `boot` made has ended, or why it stands still."""
+    virtual_ns = machine.now * NANOSECONDS // int(machine.header.clock_hz)
+    done = int(machine.views[Table.PCPU].icount.sum())
+    return Ending(_reason(machine), verdict(machine), done, virtual_ns)
 
 
 def _reason(machine: Machine) -> str:

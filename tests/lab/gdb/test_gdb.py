@@ -1,0 +1,143 @@
+"""The real gdb, driven through a session: it is at home, forwards and back, and may leave in the middle."""
+
+import shutil
+import socket
+import subprocess
+import threading
+
+import pytest
+
+import irqvisor as iv
+from hw import asm
+from irqvisor.lab.gdb.packets import frame
+from irqvisor.lab.gdb.server import Server
+from irqvisor.lab.gdb.session import Session
+
+pytestmark = pytest.mark.compiled  # a machine that runs by itself
+GDB = shutil.which("gdb-multiarch")
+needs_gdb = pytest.mark.skipif(GDB is None, reason="gdb-multiarch is not installed")
+BASE = 0x400000
+LOOP = [asm.addi(3, 3, 1), asm.add(4, 3, 3), asm.stw(4, 0x1000, 5), asm.lwz(6, 0x1000, 5), asm.b(-16)]
+
+
+@pytest.fixture
+def server():
+    """A server with a machine that counts for ever, in a thread."""
+    machine = iv.boot(b"".join(word.to_bytes(4, "big") for word in LOOP), memory="8M", cpus=2)
+    machine.cpu[0].gpr[5] = 0x8000
+    made = Server(Session(machine), port=0, address="127.0.0.1")
+    thread = threading.Thread(target=made.serve, kwargs={"running": False}, daemon=True)
+    thread.start()
+    yield made
+    made.session.is_over = made.session.is_detached = True
+    with socket.create_connection(("127.0.0.1", made.port)) as last:
+        last.sendall(frame(b"k"))
+        thread.join(timeout=30)
+    made.close()
+    assert not thread.is_alive()
+
+
+def debug(server, *commands):
+    """What gdb prints for some commands."""
+    command = [GDB, "-nx", "-batch", "-ex", "set architecture powerpc:common64", "-ex", "set endian big"]
+    for line in (f"target remote 127.0.0.1:{server.port}", *commands):
+        command += ["-ex", line]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return done.stdout + done.stderr
+
+
+@needs_gdb
+@pytest.mark.slow
+def test_gdb_steps_breaks_watches_and_goes_back(server):
+    said = debug(
+        server,
+        "print/x $pc",
+        "stepi",
+        "print $r3",
+        "break *0x400008",
+        "continue",
+        "continue",
+        'printf "count %d\\n", $r3',
+        "delete",
+        "watch *(int*)0x9000",
+        "continue",
+        'printf "watched at %x\\n", $pc',
+        "delete",
+        "reverse-stepi",
+        'printf "back at %x\\n", $pc',
+        "break *0x400004",
+        "reverse-continue",
+        'printf "then %x %d\\n", $pc, $r3',
+        "delete",
+        "reverse-continue",
+        'printf "begins %x %d\\n", $pc, $r3',
+    )
+    assert "$1 = 0x400000" in said
+    assert "$2 = 1" in said
+    assert "Breakpoint 1, 0x0000000000400008" in said
+    assert "count 2" in said
+    assert "watchpoint 2: *(int*)0x9000" in said
+    assert "watched at 40000c" in said
+    assert "back at 400008" in said
+    assert "then 400004 2" in said
+    assert "No more reverse-execution history" in said
+    assert "begins 400000 0" in said
+
+
+@needs_gdb
+@pytest.mark.slow
+def test_gdb_sees_threads_registers_memory_and_monitor_commands(server):
+    said = debug(
+        server,
+        "info threads",
+        "info registers srr0 dec sprg3",
+        "set var $r7 = 0x1234",
+        "print/x $r7",
+        "set {int}0x9100 = 77",
+        "x/dw 0x9100",
+        "x/2i $pc",
+        "monitor domains",
+        "monitor irq raise 0x1300",
+        "monitor why",
+        "maintenance packet Qqemu.sstep=1",
+    )
+    assert "vCPU 0 of partition: running" in said
+    assert "Thread 2" in said
+    assert "srr0" in said
+    assert "$1 = 0x1234" in said
+    assert "77" in said
+    assert "addi    r3,r3,1" in said
+    assert "domain 0 partition: 8192 KiB, runs" in said
+    assert "raised 0x1300" in said
+    assert "MSR[EE] is off" in said
+    assert 'received: "OK"' in said
+
+
+@needs_gdb
+@pytest.mark.slow
+def test_gdb_may_leave_in_the_middle_and_another_one_comes(server):
+    assert "0x0000000000400008" in debug(server, "break *0x400008", "continue", "detach")
+    assert "$1 = " in debug(server, "print $r3", "disconnect")
+
+
+def test_ctrl_c_stops_a_machine_that_runs(server):
+    with socket.create_connection(("127.0.0.1", server.port)) as peer:
+        peer.sendall(frame(b"c"))
+        peer.sendall(b"\x03")
+        answer = b""
+        while b"#" not in answer:
+            answer += peer.recv(100)
+        assert b"T02thread:1;" in answer
+
+
+def test_garbage_and_a_broken_connection_do_no_harm(server):
+    for noise in (b"$$$#", b"\xff\xfe$g#zz", b"$" + b"A" * 70000, b"$qXfer:features:read:#ff", b"-" * 100):
+        with socket.create_connection(("127.0.0.1", server.port)) as peer:
+            peer.sendall(noise)
+    with socket.create_connection(("127.0.0.1", server.port)) as peer:
+        peer.sendall(frame(b"?"))
+        assert b"T05thread:1;" in peer.recv(100) + peer.recv(100)
+
+
+def test_it_listens_on_loopback(server):
+    assert server._listener.getsockname()[0] == "127.0.0.1"
