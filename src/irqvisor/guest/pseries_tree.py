@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import fdt
 
@@ -40,6 +41,7 @@ class PseriesTree:
     nvram_bytes: int = 0
 
 
+@lru_cache(maxsize=8)
 def build(tree: PseriesTree) -> bytes:
     """The flattened device tree, version 17; its length is a multiple of 8."""
     blob = fdt.FDT()

@@ -357,4 +357,4 @@ class Stop(IntEnum):
     CHECKSTOP = 11  # a machine check with MSR[ME]=0
     ATTACHED = 13  # a guest notified a port of the hypervisor itself
     INTERRUPT = 12  # a context took an interrupt, and `run` was told to stop there
-    BREAKPOINT = 13  # the next instruction is one to stop before
+    BREAKPOINT = 14  # the next instruction is one to stop before

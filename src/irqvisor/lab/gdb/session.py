@@ -41,6 +41,7 @@ class Session:
         is_over: gdb killed the machine, or it ended.
         is_detached: gdb has left.
         acknowledges: whether packets are acknowledged.
+        slice_cycles: how long the machine runs between two looks at what has arrived.
     """
 
     def __init__(self, machine: Machine, *, order: Order = "big", offset: int = 0) -> None:
@@ -50,6 +51,7 @@ class Session:
         self.is_over = False
         self.is_detached = False
         self.acknowledges = True
+        self.slice_cycles = SLICE_CYCLES
         self.interrupted: Callable[[], bool] = lambda: False
         self._vcpu = 0
         self._step_flags = STEP_ENABLE | STEP_NO_IRQ | STEP_NO_TIMER
@@ -285,7 +287,7 @@ class Session:
         if rest.strip() and ";" not in rest:
             self._jump(rest)
         while True:
-            reason = self.timeline.forward(1 << 60, cycles=SLICE_CYCLES)
+            reason = self.timeline.forward(1 << 60, cycles=self.slice_cycles)
             if reason != Stop.BUDGET:
                 return self._report(reason)
             if self.interrupted():
