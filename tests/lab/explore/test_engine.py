@@ -58,7 +58,9 @@ def test_bundled_guests_are_certified(small):
 def test_the_books_of_a_certificate_balance(small):
     counts = report.Report(small).counts
     assert counts["examined"] + counts["merged"] + counts["pruned"] == counts["instants"]
-    assert counts["merged"] > counts["examined"] > 0
+    assert counts["examined"] > 0
+    if small.question.design in ("native", "rhype", "xen-ppc"):  # others' hypervisor takes what the guest holds off
+        assert counts["merged"] > counts["examined"]
 
 
 @pytest.mark.parametrize("design", ["native", "rhype", "xen-ppc"])
