@@ -32,6 +32,7 @@ PUBLISHED = [
     ("P6", "of these, EOIs", 1.06),
     ("P8", "ns saved, with an idle vCPU to switch from", 3_000),
     ("P9", "mean cost of those that remain", 720),
+    ("P9", "exits that posting removes", 84),
     ("P10", "saved, deadline in the future", 1_200),
     ("P10", "saved, already expired", 1_200),
     ("P11", "saved with one device", 4_926),
