@@ -120,6 +120,7 @@ def test_gdb_may_leave_in_the_middle_and_another_one_comes(server):
     assert "$1 = " in debug(server, "print $r3", "disconnect")
 
 
+@pytest.mark.compiled
 def test_ctrl_c_stops_a_machine_that_runs(server):
     with socket.create_connection(("127.0.0.1", server.port)) as peer:
         peer.sendall(frame(b"c"))
@@ -130,6 +131,7 @@ def test_ctrl_c_stops_a_machine_that_runs(server):
         assert b"T02thread:1;" in answer
 
 
+@pytest.mark.compiled
 def test_garbage_and_a_broken_connection_do_no_harm(server):
     for noise in (b"$$$#", b"\xff\xfe$g#zz", b"$" + b"A" * 70000, b"$qXfer:features:read:#ff", b"-" * 100):
         with socket.create_connection(("127.0.0.1", server.port)) as peer:
@@ -139,5 +141,6 @@ def test_garbage_and_a_broken_connection_do_no_harm(server):
         assert b"T05thread:1;" in peer.recv(100) + peer.recv(100)
 
 
+@pytest.mark.compiled
 def test_it_listens_on_loopback(server):
     assert server._listener.getsockname()[0] == "127.0.0.1"
