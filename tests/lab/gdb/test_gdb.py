@@ -40,6 +40,7 @@ def server():
 def debug(server, *commands):
     """What gdb prints for some commands."""
     command = [GDB, "-nx", "-batch", "-ex", "set architecture powerpc:common64", "-ex", "set endian big"]
+    command += ["-ex", "set remotetimeout 120"]  # what is not compiled yet takes its time
     for line in (f"target remote 127.0.0.1:{server.port}", *commands):
         command += ["-ex", line]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
