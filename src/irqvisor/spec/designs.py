@@ -72,7 +72,6 @@ DIRECT_POSTED = 1
 HYBRID_SEPARATE, HYBRID_LAST, HYBRID_RETARGET, HYBRID_MER_OFF = 1, 2, 4, 8
 IA64_REAL, IA64_TPR_NONE, IA64_MER_OFF, IA64_EVENTS = 1, 2, 4, 8
 
-LATER = "comes with a later version"
 HSRR = "a 970's external interrupts overwrite SRR0 and SRR1, which its guest, always interruptible, may be using"
 XIVE = "its interrupt controller, and the interrupt that is only the hypervisor's, came with it"
 DESIGNS = (
