@@ -1,4 +1,4 @@
-/* Entry and the one vector that matters. One guest has its bug here. */
+/* Entry and the one vector that matters. Two guests have their bug here. */
 #include "processor.h"
 
     .section .vectors, "ax"
@@ -50,7 +50,7 @@ vector_external:
     std 5, 216(1)
     std 6, 224(1)
     std 7, 232(1)
-#if defined(ZOO_SRR_CLOBBERED) && !defined(FIXED)
+#if (defined(ZOO_SRR_CLOBBERED) || defined(ZOO_RI_BEFORE_SAVED)) && !defined(FIXED)
     bl before_saving            /* SRR0 and SRR1 are still in their registers */
 #endif
     mfsrr0 3

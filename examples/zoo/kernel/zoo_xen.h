@@ -5,6 +5,8 @@
 #include "xen.h"
 #include "zoo.h"
 
+#define EVTCHNOP_CLOSE 3
+
 static inline struct xen_shared_info *shared(void)
 {
     return (struct xen_shared_info *)shared_info;
@@ -29,6 +31,18 @@ static inline u64 bit_of(const struct device *device)
 static inline void mask_all(void)
 {
     shared()->mask[0] = ~0UL;
+}
+
+struct evtchn_close {
+    u32 port;
+};
+
+static inline void close(struct device *device)
+{
+    struct evtchn_close call = {.port = device->port};
+
+    if (xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_CLOSE, handle(&call)) != 0)
+        fail();
 }
 
 static inline void bind(struct device *device)
