@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -155,20 +155,32 @@ def show(*parts: "RenderableType") -> None:
         out(view.render(part, terminal=sys.stdout.isatty()))
 
 
+class Move(Protocol):
+    """What moves a progress bar."""
+
+    def __call__(self, share: float, note: str = "") -> None:
+        """To a share of 0 to 1; the note stands behind it."""
+
+
+def _stay(share: float, note: str = "") -> None:
+    """There is no bar."""
+    del share, note
+
+
 @contextmanager
-def progress_bar(what: str, *, quiet: bool) -> "Iterator[tuple[Callable[[float], None], Callable[[str], None]]]":
-    """A bar on stderr if that is a terminal: yields what moves it (0 to 1), and what prints a line above it."""
+def progress_bar(what: str, *, quiet: bool) -> "Iterator[tuple[Move, Callable[[str], None]]]":
+    """A bar on stderr if that is a terminal: yields what moves it, and what prints a line above it."""
     if quiet or not sys.stderr.isatty():
-        yield (lambda _: None), (lambda _: None)
+        yield _stay, (lambda _: None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True, highlight=False, markup=False)
     shape = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn())
-    with Progress(*shape, console=console, transient=True) as bars:
-        task = bars.add_task(what, total=1.0)
-        yield (lambda share: bars.update(task, completed=share)), bars.console.print
+    with Progress(*shape, TextColumn("{task.fields[note]}"), console=console, transient=True) as bars:
+        task = bars.add_task(what, total=1.0, note="")
+        yield (lambda share, note="": bars.update(task, completed=share, note=note)), bars.console.print
 
 
 def compile_first(*, quiet: bool) -> None:
@@ -579,7 +591,7 @@ def explore(
         found = report.Report(
             search.explore(
                 asked,
-                lambda done, total: progress(done / total),
+                lambda told: progress(told.share, told.note()),
                 workers=workers,
                 scheduler=scheduler,
                 journal=resume,

@@ -7,6 +7,7 @@ import pytest
 
 from irqvisor.errors import UsageError
 from irqvisor.lab.explore import report, search, site, work, zoo
+from irqvisor.lab.explore.progress import Progress
 
 pytestmark = pytest.mark.compiled
 
@@ -48,6 +49,18 @@ def test_a_pair_that_a_single_injection_explains_is_not_told(alone):
     assert all(len(finding.injections) == 1 for finding in found.findings)
 
 
+def test_progress_tells_what_was_examined_how_fast_and_how_long_it_will_take(alone):
+    said = []
+    search.explore(asked(), said.append, workers=1)
+    assert [told.fresh for told in said] == list(range(1, len(said) + 1))
+    assert said[-1].share == 1.0
+    assert said[-1].examined == report.Report(alone).counts["examined"]
+    assert said[-1].seconds_left == 0.0
+    half = Progress(done=60, total=120, fresh=50, examined=1_000_000, seconds=62.5)
+    assert half.note() == "16,000 instants/s, 1:15 left"
+    assert Progress(done=10, total=120, fresh=0, examined=0, seconds=0.0).note() == "0 instants/s"
+
+
 class Enough(Exception):  # noqa: N818  it is no error
     pass
 
@@ -55,8 +68,8 @@ class Enough(Exception):  # noqa: N818  it is no error
 def test_what_was_done_before_an_interruption_is_not_done_again(alone, tmp_path):
     journal = tmp_path / "explore.journal"
 
-    def interrupt(done, total):
-        if done == 5:
+    def interrupt(told):
+        if told.done == 5:
             raise Enough
 
     with pytest.raises(Enough):
@@ -65,7 +78,7 @@ def test_what_was_done_before_an_interruption_is_not_done_again(alone, tmp_path)
     with journal.open("a") as file:
         file.write('{"task": ["disk"')  # as a process that was killed while it wrote
     again = []
-    same(search.explore(asked(), lambda done, total: again.append(done), workers=2, journal=journal), alone)
+    same(search.explore(asked(), lambda told: again.append(told.done), workers=2, journal=journal), alone)
     assert again[0] == 6
     assert all(json.loads(line) for line in journal.read_text().splitlines())
 

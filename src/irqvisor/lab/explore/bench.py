@@ -152,3 +152,9 @@ def was_posted(results: Any) -> np.ndarray[Any, Any]:
     """At which instants the device could raise."""
     posted: np.ndarray[Any, Any] = results["skipped"] == Skip.NO
     return posted
+
+
+def was_examined(results: Any) -> np.ndarray[Any, Any]:
+    """Which instants were run to quiescence: not those that share an outcome."""
+    examined: np.ndarray[Any, Any] = was_posted(results) & (results["shares"] == 0)
+    return examined

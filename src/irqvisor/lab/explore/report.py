@@ -8,7 +8,7 @@ from typing import Any
 
 from irqvisor.hv.explore.examine import Skip
 from irqvisor.lab import runner
-from irqvisor.lab.explore.bench import was_posted
+from irqvisor.lab.explore.bench import was_examined, was_posted
 from irqvisor.lab.explore.finding import Finding, findings, place_dict
 from irqvisor.lab.explore.finding import place as place_of
 from irqvisor.lab.explore.search import Exploration
@@ -43,7 +43,7 @@ class Report:
             "schedules": self.exploration.question.random or 0,
             "injections": sum(int(was_posted(sweep.results).sum()) for sweep in singles),
             "pairs": sum(int(was_posted(sweep.results).sum()) for sweep in pairs),
-            "examined": sum(int((was_posted(r) & (r.shares == 0)).sum()) for r in everything),
+            "examined": sum(int(was_examined(r).sum()) for r in everything),
             "merged": sum(int((r.shares != 0).sum()) for r in everything),
             "pruned": sum(int((~was_posted(r)).sum()) for r in everything),
         }

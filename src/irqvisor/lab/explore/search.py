@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,13 @@ import numpy as np
 from irqvisor.hv.explore import examine
 from irqvisor.hv.explore.quiet import SLICE, Settled
 from irqvisor.lab.explore import site, work
-from irqvisor.lab.explore.bench import Bench, was_posted
+from irqvisor.lab.explore.bench import Bench, was_examined
+from irqvisor.lab.explore.progress import OnProgress, Progress
 from irqvisor.lab.explore.question import Question
 from irqvisor.lab.explore.site import Piece, Walk
 from irqvisor.lab.explore.work import PAIR, RANDOM, Injection, Journal, Result, Task, number_of, schedule_of
 from irqvisor.machine import Machine
 from irqvisor.tables import Table
-
-Progress = Callable[[int, int], None]
-"""Told (tasks done, tasks in all)."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Exploration:
 
 def explore(
     question: Question,
-    progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
     *,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -78,7 +76,7 @@ def explore(
 
     Args:
         question: what to explore.
-        progress: told (tasks done, tasks in all).
+        on_progress: told how far it is, after each task.
         workers: threads; None: as many as there are cores.
         scheduler: address of a Dask scheduler whose workers do it instead.
         journal: a file that keeps what is done, and from which another call goes on.
@@ -94,17 +92,22 @@ def explore(
     book = Journal(journal, question) if journal is not None else None
     if book is not None:
         results.update(book.read())
+    known = len(results)
+    examined = 0
 
     def do(tasks: list[Task]) -> None:
         todo = [task for task in tasks if task not in results]
         total = len(results) + len(todo)
 
         def done(task: Task, result: Result) -> None:
+            nonlocal examined
             results[task] = result
+            examined += sum(int(was_examined(outcomes).sum()) for outcomes in result.outcomes)
             if book is not None:
                 book.add(task, result)
-            if progress is not None:
-                progress(len(results), total)
+            if on_progress is not None:
+                seconds = time.perf_counter() - began
+                on_progress(Progress(len(results), total, len(results) - known, examined, seconds))
 
         if scheduler is not None:
             work.in_cluster(question, scheduler, todo, done)
@@ -155,7 +158,7 @@ def _single(results: dict[Task, Result], walk: Walk, source: str) -> Sweep:
 
 def _worth_a_second(first: Sweep) -> list[int]:
     """Instants of first injections that are not like an earlier one."""
-    found: list[int] = np.flatnonzero(was_posted(first.results) & (first.results.shares == 0)).tolist()
+    found: list[int] = np.flatnonzero(was_examined(first.results)).tolist()
     return found
 
 
