@@ -15,6 +15,8 @@ from irqvisor.lab.gdb.session import Session
 
 GDB = shutil.which("gdb-multiarch")
 needs_gdb = pytest.mark.skipif(GDB is None, reason="gdb-multiarch is not installed")
+PATIENCE_S = 120
+"""What is not compiled yet takes its time."""
 LOOP = [asm.addi(3, 3, 1), asm.add(4, 3, 3), asm.stw(4, 0x1000, 5), asm.lwz(6, 0x1000, 5), asm.b(-16)]
 
 
@@ -32,7 +34,7 @@ def server():
     made.session.is_over = made.session.is_detached = True
     with socket.create_connection(("127.0.0.1", made.port)) as last:
         last.sendall(frame(b"k"))
-        thread.join(timeout=30)
+        thread.join(timeout=PATIENCE_S)
     made.close()
     assert not thread.is_alive()
 
@@ -40,10 +42,10 @@ def server():
 def debug(server, *commands):
     """What gdb prints for some commands."""
     command = [GDB, "-nx", "-batch", "-ex", "set architecture powerpc:common64", "-ex", "set endian big"]
-    command += ["-ex", "set remotetimeout 120"]  # what is not compiled yet takes its time
+    command += ["-ex", f"set remotetimeout {PATIENCE_S}"]
     for line in (f"target remote 127.0.0.1:{server.port}", *commands):
         command += ["-ex", line]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     return done.stdout + done.stderr
 
 
@@ -122,10 +124,10 @@ def test_gdb_may_leave_in_the_middle_and_another_one_comes(server):
 
 
 @pytest.mark.compiled
-def test_ctrl_c_stops_a_machine_that_runs(server):
+def test_ctrl_c_stops_a_machine_even_if_it_comes_with_the_command_to_run(server):
     with socket.create_connection(("127.0.0.1", server.port)) as peer:
-        peer.sendall(frame(b"c"))
-        peer.sendall(b"\x03")
+        peer.settimeout(PATIENCE_S)
+        peer.sendall(frame(b"c") + b"\x03")
         answer = b""
         while b"#" not in answer:
             answer += peer.recv(100)
@@ -138,6 +140,7 @@ def test_garbage_and_a_broken_connection_do_no_harm(server):
         with socket.create_connection(("127.0.0.1", server.port)) as peer:
             peer.sendall(noise)
     with socket.create_connection(("127.0.0.1", server.port)) as peer:
+        peer.settimeout(PATIENCE_S)
         peer.sendall(frame(b"?"))
         assert b"T05thread:1;" in peer.recv(100) + peer.recv(100)
 

@@ -92,8 +92,9 @@ class Server:
 
     def _is_interrupted(self) -> bool:
         """Ctrl-C has arrived, or gdb is gone."""
-        if not self._receive(0):
-            return self._peer is None
+        self._receive(0)
+        if self._peer is None:
+            return True
         found = any(event.kind == Kind.INTERRUPT for event in self._events)
         self._events = [event for event in self._events if event.kind != Kind.INTERRUPT]
         return found
