@@ -71,6 +71,20 @@ def preempted_in_its_handler(log, rescue):
     return bool(np.any((handler["kind"] == Kind.SWITCH) & (handler["domain"] != domain)))
 
 
+LOOK_CYCLES = 8
+"""What enabling by a store in shared memory takes, from the store to the look behind it: four instructions."""
+
+
+def interrupted_before_its_look(log, rescue):
+    """Whether an interrupt came between the store by which the owner, just resumed, enabled its own and the look that
+    follows the store: it brought in what the look would have found (guests/front/xen_ia64.c, xen_x86.c)."""
+    here = log[:rescue][log["pcpu"][:rescue] == log["pcpu"][rescue]]
+    vectored = np.flatnonzero(here["kind"] == Kind.VECTOR)[-1]
+    entered = np.flatnonzero(here["kind"][:vectored] == Kind.ENTER_HV)[-1]
+    resumed = np.flatnonzero(here["kind"][:entered] == Kind.LEAVE_HV)[-1]
+    return bool(here["cycle"][entered] - here["cycle"][resumed] <= LOOK_CYCLES)
+
+
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize(
     ("owner", "arrival", "trigger", "size"), CASES, ids=["-".join(map(str, case[:3])) + str(case[3]) for case in CASES]
@@ -127,7 +141,7 @@ def test_several_vcpus_keep_the_same_promises(design, trigger, balance):
     result, log = logged(smp(trigger, balance), design)
     assert (result["lost"], result["pending"], result["violations"], result["faults"]) == (0, 0, [], [])
     if design != "xen-ppc":  # whose guest may lose its pCPU between its last look and the return
-        assert result["rescued"] == 0
+        assert all(interrupted_before_its_look(log, at) for at in np.flatnonzero(log["kind"] == Kind.RESCUE))
     assert result["raised"] > 100
     for s, source in enumerate(result["sources"]):
         assert source["raised"] == source["serviced"] + source["coalesced"] + source["dropped"]
