@@ -10,8 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from irqvisor.errors import RecordingError, ScenarioError, UsageError
+from irqvisor.lab import profile as profiles
 from irqvisor.lab import recording, scenario
 from irqvisor.lab.scenario import Closed, Domain, Manual, Periodic, Poisson, Recorded, Scenario, Source
+from irqvisor.lab.scenario.parts import KERNEL_KIB
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "scenarios.md"
 SOURCES = Path(scenario.__file__).parents[2]
@@ -297,7 +299,7 @@ def test_all_domains_together_have_one_gib():
 
 def test_memory_has_to_hold_the_kernel_and_its_rings():
     rings = [source(str(i), slots=4096) for i in range(3)]
-    needed = scenario.KERNEL_KIB + 100
+    needed = KERNEL_KIB + 100
     found = "128 is too small for the kernel and its sources' rings"
     assert problems_of(sources=rings) == [
         f"my.toml: domains[0].ram_kib: {found}; expected at least {needed}",
@@ -322,7 +324,7 @@ def test_many_problems_are_reported_together_and_in_order():
 
 
 def test_profile_and_recording_have_to_exist():
-    known = ", ".join(scenario.profiles.names())
+    known = ", ".join(profiles.names())
     assert problems_of(profile="power9", recording={"file": "nix"}) == [
         'my.toml: recording.file: no such file "nix"',
         "  hint: bundled recordings: virtio-irqs",
@@ -372,7 +374,7 @@ def test_a_file_that_is_no_scenario_is_explained(tmp_path, content, message):
 def test_a_file_names_its_scenario_and_is_where_its_paths_start(tmp_path):
     (tmp_path / "kernel.elf").write_bytes(b"\x7fELF")
     (tmp_path / "log.txt").write_text("a-0 [000] 1.000000: irq_handler_entry: irq=1 name=eth0\n")
-    (tmp_path / "cpu.toml").write_text((scenario.profiles.FOLDER / "ppc970-2006.toml").read_text())
+    (tmp_path / "cpu.toml").write_text((profiles.FOLDER / "ppc970-2006.toml").read_text())
     (tmp_path / "mine.toml").write_text(
         """
         duration_ms = 5

@@ -71,7 +71,7 @@ def taken(m, p, vector):
         ask.reason = Stop.INTERRUPT
         ask.pcpu = p
         ask.value = vector
-        header(m).horizon = pc.now
+        header(m).horizon = min(header(m).horizon, pc.now)  # no event may happen later than its pCPU would let it
 
 
 @jit
