@@ -72,6 +72,9 @@ Cpu = Annotated[
     str | None, typer.Option(metavar="MODEL", help="Processor model in place of the scenario's: 970, power8.")
 ]
 
+Debug = Annotated[bool, typer.Option("-s", help=f"Let gdb attach at localhost:{GDB_PORT}.")]
+DebugFirst = Annotated[bool, typer.Option("-S", help="Wait there for gdb before the first instruction.")]
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; what ``irqvisor`` on the command line calls.
@@ -363,6 +366,8 @@ def run(
         str | None,
         typer.Option(metavar="ID|slowest|lost", help="Print the life of one interrupt instead of the summary."),
     ] = None,
+    debug: Debug = False,
+    debug_first: DebugFirst = False,
     as_json: Json = False,
 ) -> int:
     """One scenario under one design: a summary, its event log, or the life of one interrupt."""
@@ -371,6 +376,8 @@ def run(
 
     if log_last and log is None:
         raise UsageError("--log-last", "there is no log", "--log FILE with it")
+    if (debug or debug_first) and (log is not None or journey is not None):
+        raise UsageError("-s, -S", "with --log or --journey", "gdb alone; its monitor journey shows what is under way")
     chosen = one_point(lab.prepare(scenario, profile=profile, overrides=settings or ()))
     check_cpu(cpu)
     (info,) = lab.choose([design])
@@ -380,8 +387,11 @@ def run(
     compile_first(quiet=as_json)
     if journey is not None:
         return _journey(chosen, design, journey, cpu, as_json=as_json)
-    with progress_bar("running", quiet=as_json) as (progress, _):
-        row = _logged(chosen, design, cpu, log, log_last, progress)
+    if debug or debug_first:
+        row = _debugged(chosen, design, cpu, running=not debug_first)
+    else:
+        with progress_bar("running", quiet=as_json) as (progress, _):
+            row = _logged(chosen, design, cpu, log, log_last, progress)
     if as_json:
         out_json({"header": lab.header(chosen), "run": row})
     else:
@@ -406,6 +416,20 @@ def _logged(
         row = runner.run(chosen, design, log=log.write, log_last=last, cpu=cpu, progress=progress)
     say(f"{path}: {log.records:,} events")
     return row
+
+
+def _debugged(chosen: "Scenario", design: str, cpu: str | None, *, running: bool) -> dict[str, Any]:
+    from irqvisor.lab import runner
+    from irqvisor.lab.gdb.session import Session
+
+    def drive(machine: "Machine") -> "Machine":
+        session = Session(machine)
+        _debug(session, GDB_PORT, LOOPBACK, running=running)
+        if session.is_killed:
+            raise typer.Abort
+        return session.machine
+
+    return runner.run(chosen, design, cpu=cpu, drive=drive)
 
 
 def _journey(chosen: "Scenario", design: str, which: str, cpu: str | None, *, as_json: bool) -> int:
@@ -661,14 +685,13 @@ def boot(
     timeout_virtual: Annotated[
         str | None, typer.Option(metavar="TIME", help="Stop after so much virtual time: 10s.")
     ] = None,
-    debug: Annotated[bool, typer.Option("-s", help=f"Let gdb attach at localhost:{GDB_PORT}.")] = False,
-    debug_first: Annotated[bool, typer.Option("-S", help="Wait for gdb before the first instruction.")] = False,
+    debug: Debug = False,
+    debug_first: DebugFirst = False,
     as_json: Json = False,
 ) -> int:
     """A guest from elsewhere on a board of its own: its console on stdout, stdin is typed there."""
     from irqvisor.lab import boot as lab
     from irqvisor.lab import units
-    from irqvisor.lab.gdb import attach
 
     limit = None if timeout_virtual is None else units.time_ns("--timeout-virtual", timeout_virtual)
     machine = lab.boot(
@@ -691,11 +714,17 @@ def boot(
     if debug or debug_first:
         if as_json or limit is not None or max_instructions is not None:
             raise UsageError("-s, -S", "with a limit or --json", "gdb alone")
-        machine = _debug(attach.of_image(machine, image.read_bytes()), GDB_PORT, LOOPBACK, running=not debug_first)
-        return Status.VIOLATED if lab.ending(machine).reported_failure else Status.HELD
-    ending = lab.run(
-        machine, instructions=max_instructions, virtual_ns=limit, more_input=None if as_json else lab.standard_input()
-    )
+        from irqvisor.lab.gdb import attach
+
+        session = attach.of_image(machine, image.read_bytes())
+        _debug(session, GDB_PORT, LOOPBACK, running=not debug_first)
+        if session.is_killed:
+            return Status.HELD
+        machine = session.machine
+        ending = lab.ending(machine)
+    else:
+        more_input = None if as_json else lab.standard_input()
+        ending = lab.run(machine, instructions=max_instructions, virtual_ns=limit, more_input=more_input)
     if as_json:
         out_json({"header": head(), "boot": lab.to_dict(machine, str(image), ending)})
     if not ending.finished:
@@ -774,7 +803,7 @@ def gdb(
     return Status.HELD
 
 
-def _debug(session: "Session", port: int, address: str, *, running: bool) -> "Machine":
+def _debug(session: "Session", port: int, address: str, *, running: bool) -> None:
     """Serve gdb until the machine has ended."""
     from irqvisor.lab.gdb.server import Server
 
@@ -785,7 +814,6 @@ def _debug(session: "Session", port: int, address: str, *, running: bool) -> "Ma
         server.serve(running=running)
     finally:
         server.close()
-    return session.machine
 
 
 # -------------------------------------------------------------------------------------------------------- what there is

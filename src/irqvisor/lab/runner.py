@@ -89,8 +89,10 @@ def run(
     cpu: str | None = None,
     progress: Progress | None = None,
     on_machine: Callable[[Machine], None] | None = None,
+    drive: Callable[[Machine], Machine] | None = None,
 ) -> dict[str, Any]:
     """Run a scenario under a design to its end; the per-design JSON object. `on_machine` gets the machine afterwards.
+    `drive` runs it in place of `finish`, and returns the machine that reached the end: gdb goes back by replacing it.
 
     Raises:
         InvariantError: the books do not balance, which is a defect of irqvisor.
@@ -103,7 +105,10 @@ def run(
     if log is not None or log_last:
         machine.start_log(log_last or LOG_RECORDS, ring=bool(log_last))
         machine.on_log = log
-    finish(machine, progress)
+    if drive is None:
+        finish(machine, progress)
+    else:
+        machine = drive(machine)
     if log is not None:
         machine.spill_log()
     if on_machine is not None:

@@ -1,8 +1,6 @@
 """The real gdb, driven through a session: it is at home, forwards and back, and may leave in the middle."""
 
-import shutil
 import socket
-import subprocess
 import threading
 
 import pytest
@@ -12,11 +10,8 @@ from hw import asm
 from irqvisor.lab.gdb.packets import frame
 from irqvisor.lab.gdb.server import Server
 from irqvisor.lab.gdb.session import Session
+from lab.gdb.client import PATIENCE_S, ask, debug, needs_gdb
 
-GDB = shutil.which("gdb-multiarch")
-needs_gdb = pytest.mark.skipif(GDB is None, reason="gdb-multiarch is not installed")
-PATIENCE_S = 120
-"""What is not compiled yet takes its time."""
 LOOP = [asm.addi(3, 3, 1), asm.add(4, 3, 3), asm.stw(4, 0x1000, 5), asm.lwz(6, 0x1000, 5), asm.b(-16)]
 
 
@@ -39,21 +34,11 @@ def server():
     assert not thread.is_alive()
 
 
-def debug(server, *commands):
-    """What gdb prints for some commands."""
-    command = [GDB, "-nx", "-batch", "-ex", "set architecture powerpc:common64", "-ex", "set endian big"]
-    command += ["-ex", f"set remotetimeout {PATIENCE_S}"]
-    for line in (f"target remote 127.0.0.1:{server.port}", *commands):
-        command += ["-ex", line]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    return done.stdout + done.stderr
-
-
 @needs_gdb
 @pytest.mark.slow
 def test_gdb_steps_breaks_watches_and_goes_back(server):
     said = debug(
-        server,
+        server.port,
         "print/x $pc",
         "stepi",
         "print $r3",
@@ -91,7 +76,7 @@ def test_gdb_steps_breaks_watches_and_goes_back(server):
 @pytest.mark.slow
 def test_gdb_sees_threads_registers_memory_and_monitor_commands(server):
     said = debug(
-        server,
+        server.port,
         "info threads",
         "info registers srr0 dec sprg3",
         "set var $r7 = 0x1234",
@@ -119,8 +104,8 @@ def test_gdb_sees_threads_registers_memory_and_monitor_commands(server):
 @needs_gdb
 @pytest.mark.slow
 def test_gdb_may_leave_in_the_middle_and_another_one_comes(server):
-    assert "0x0000000000400008" in debug(server, "break *0x400008", "continue", "detach")
-    assert "$1 = " in debug(server, "print $r3", "disconnect")
+    assert "0x0000000000400008" in debug(server.port, "break *0x400008", "continue", "detach")
+    assert "$1 = " in debug(server.port, "print $r3", "disconnect")
 
 
 @pytest.mark.compiled
@@ -140,9 +125,7 @@ def test_garbage_and_a_broken_connection_do_no_harm(server):
         with socket.create_connection(("127.0.0.1", server.port)) as peer:
             peer.sendall(noise)
     with socket.create_connection(("127.0.0.1", server.port)) as peer:
-        peer.settimeout(PATIENCE_S)
-        peer.sendall(frame(b"?"))
-        assert b"T05thread:1;" in peer.recv(100) + peer.recv(100)
+        assert ask(peer, b"?") == b"T05thread:1;"
 
 
 @pytest.mark.compiled

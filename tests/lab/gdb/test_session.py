@@ -146,6 +146,21 @@ def test_a_watchpoint_of_reads_stops_behind_the_access(kind, name, pc):
     assert register(debugged, "pc") == BASE + pc
 
 
+def test_looking_at_each_instruction_does_not_keep_gdb_waiting():
+    debugged = session()
+    debugged.interrupted = lambda: True
+    assert debugged.answer(b"Z3,a000,4") == b"OK"
+    assert debugged.answer(b"c") == b"T02thread:1;"
+    assert debugged.timeline.position < 50_000
+
+
+def test_a_step_of_a_vcpu_that_does_not_run_can_be_interrupted():
+    debugged = session(cpus=2)
+    debugged.interrupted = lambda: debugged.timeline.position >= 100
+    assert debugged.answer(b"vCont;s:2") == b"T05thread:2;"
+    assert debugged.timeline.position < 10_000
+
+
 def test_going_back_undoes_registers_and_memory():
     debugged = session()
     seen = []

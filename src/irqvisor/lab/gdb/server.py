@@ -7,7 +7,6 @@ by itself; when gdb's connection breaks, it does too.
 import contextlib
 import select
 import socket
-from collections.abc import Callable
 
 from irqvisor.errors import UsageError
 from irqvisor.hw.state import Stop
@@ -37,22 +36,19 @@ class Server:
         self._drop()
         self._listener.close()
 
-    def serve(self, *, running: bool, on_idle: Callable[[], None] = lambda: None) -> None:
+    def serve(self, *, running: bool) -> None:
         """Until the machine has ended or gdb has killed it.
 
         Args:
             running: the machine runs while no gdb is there; else it waits for the first.
-            on_idle: called between stretches of a machine that runs by itself.
         """
         self.session.interrupted = self._is_interrupted
         while not self.session.is_over:
             if self._wait_for_peer(0 if running else None):
                 self._debug()
                 running = True
-            elif running:
-                if self.session.timeline.forward(1 << 60, cycles=self.session.slice_cycles) != Stop.BUDGET:
-                    return
-                on_idle()
+            elif self.session.timeline.forward(1 << 60, cycles=self.session.slice_cycles) != Stop.BUDGET:
+                return
 
     def _wait_for_peer(self, seconds: float | None) -> bool:
         if not select.select([self._listener], [], [], seconds)[0]:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from irqvisor.hw.memory import EA_64
-from irqvisor.hw.state import NOBODY, Stop
+from irqvisor.hw.state import NEVER, NOBODY, Stop
 from irqvisor.lab.gdb import monitor, registers
 from irqvisor.lab.gdb.packets import LONGEST
 from irqvisor.lab.gdb.registers import REGISTERS, Order, VCpu
@@ -19,6 +19,8 @@ from irqvisor.tables import Table
 ERROR = b"E01"
 OK = b"OK"
 SLICE_CYCLES = 4_000_000
+SLOW_CYCLES = 10_000
+"""The same if each instruction is looked at."""
 PATIENCE = 1_000_000
 """Instructions of others that a step waits for its own vCPU."""
 SIGINT, SIGTRAP = 2, 5
@@ -39,6 +41,7 @@ class Session:
         timeline: the machine, and its past.
         order: byte order of registers in packets; gdb takes it from the file that it debugs.
         is_over: gdb killed the machine, or it ended.
+        is_killed: gdb killed it.
         is_detached: gdb has left.
         acknowledges: whether packets are acknowledged.
         slice_cycles: how long the machine runs between two looks at what has arrived.
@@ -49,6 +52,7 @@ class Session:
         self.order: Order = order
         self.offset = offset
         self.is_over = False
+        self.is_killed = False
         self.is_detached = False
         self.acknowledges = True
         self.slice_cycles = SLICE_CYCLES
@@ -286,8 +290,9 @@ class Session:
     def go_on(self, rest: str, packet: bytes) -> bytes:
         if rest.strip() and ";" not in rest:
             self._jump(rest)
+        slow = any(watch.reads for watch in self.timeline.watches)
         while True:
-            reason = self.timeline.forward(1 << 60, cycles=self.slice_cycles)
+            reason = self.timeline.forward(1 << 60, cycles=min(self.slice_cycles, SLOW_CYCLES if slow else NEVER))
             if reason != Stop.BUDGET:
                 return self._report(reason)
             if self.interrupted():
@@ -303,7 +308,8 @@ class Session:
         if rest.strip() and ";" not in rest:
             self._jump(rest)
         masked = bool(self._step_flags & STEP_NO_IRQ)
-        return self._report(self.timeline.step(self._vcpu, masked=masked, patience=PATIENCE))
+        reason = self.timeline.step(self._vcpu, masked=masked, patience=PATIENCE, interrupted=self.interrupted)
+        return self._report(reason)
 
     def continue_kinds(self, rest: str, packet: bytes) -> bytes:
         return b"vCont;c;C;s;S"
@@ -336,7 +342,7 @@ class Session:
         return self._last
 
     def kill(self, rest: str, packet: bytes) -> bytes:
-        self.is_over = self.is_detached = True
+        self.is_over = self.is_killed = self.is_detached = True
         return OK
 
     def detach(self, rest: str, packet: bytes) -> bytes:

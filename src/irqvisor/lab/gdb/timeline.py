@@ -112,7 +112,7 @@ class Timeline:
                 stops = [past.position for past in self._inputs] + [self._checkpoints[-1].position + self._interval]
                 part = min([end, *[stop for stop in stops if stop > here]]) - here
                 if self.watches and not quietly:
-                    reason = self._watched(part)
+                    reason = self._watched(part, limit)
                 else:
                     reason = self._plain(part, limit - self.machine.now, quietly=quietly)
             if reason != Stop.BUDGET:
@@ -174,10 +174,10 @@ class Timeline:
                 break
         return Stop.BUDGET
 
-    def _watched(self, instructions: int) -> Stop:
+    def _watched(self, instructions: int, limit: int) -> Stop:
         """Run with watches: written values in chunks, bisected when one has changed; reads step by step."""
         if any(watch.reads for watch in self.watches):
-            return self._stepped(instructions)
+            return self._stepped(instructions, limit)
         part = min(instructions, WATCH_CHUNK)
         while True:
             before = self.machine.fork()
@@ -192,8 +192,10 @@ class Timeline:
             self._repeated = self.position
             part //= 2
 
-    def _stepped(self, instructions: int) -> Stop:
+    def _stepped(self, instructions: int, limit: int) -> Stop:
         for _ in range(instructions):
+            if self.machine.now >= limit:
+                break
             found = accesses(self.watches, self.machine)
             reason = self._plain(1, NEVER)
             if found is not None:
@@ -214,9 +216,9 @@ class Timeline:
 
     # One instruction of one vCPU
 
-    def step(self, vcpu: int, *, masked: bool, patience: int) -> Stop:
+    def step(self, vcpu: int, *, masked: bool, patience: int, interrupted: Callable[[], bool] = lambda: False) -> Stop:
         """Complete one instruction of a vCPU. Others run as the machine has it. `patience`: instructions of others to
-        wait for it; if it does not come, the reason is BUDGET all the same."""
+        wait for it, unless interrupted; if it does not come, the reason is BUDGET all the same."""
         self.hit = None
         self.machine.set_breakpoints(())
         for _ in range(patience):
@@ -227,7 +229,7 @@ class Timeline:
             else:
                 self._go(self.position + 1, quietly=True)
             moved = int(self.machine.views[Table.PCPU][pcpu_number(self.machine, vcpu)].icount) > before
-            if self.machine.stop_reason != Stop.BUDGET or (mine and moved):
+            if self.machine.stop_reason != Stop.BUDGET or (mine and moved) or interrupted():
                 break
         return self.machine.stop_reason
 
