@@ -39,6 +39,15 @@ BENCH = ("bench/vectors.S", "kernel/start.S", "bench/bench.c")
 PROGRAMS = {
     "mix": (*BENCH, "bench/mix.c"),
     "self-interrupt": (*BENCH, "bench/self_interrupt.c", "bench/self_interrupt_path.S"),
+    "self-test": (
+        "bench/self_test_vectors.S",
+        "kernel/start.S",
+        "kernel/console.c",
+        "kernel/text.c",
+        "bench/bench.c",
+        "bench/self_test.c",
+        "front/rhype.c",
+    ),
     "paths": ("kernel/start.S", "kernel/vectors.S", "bench/paths.c", "bench/upcalls.c"),
 }
 """Images that are no kernel, and their sources."""

@@ -76,7 +76,12 @@
 
     .section .vectors, "ax"
 vectors:
+#ifdef BEGIN_AT_RESET
+    .org 0x100
+    b _start
+#else
     fatal 0x100                 /* system reset */
+#endif
     fatal 0x200                 /* machine check */
     fatal 0x300                 /* data storage */
     fatal 0x380                 /* data segment */

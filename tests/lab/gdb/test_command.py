@@ -146,7 +146,7 @@ def test_gdb_stops_where_a_scenario_delivers_and_goes_back_to_what_was_interrupt
         'printf "in a handler: %d\\n", $pc < 0x1000',
         "kill",
     )
-    assert "hit Breakpoint 1, 0x0000000000000500" in said
+    assert "Breakpoint 1, 0x0000000000000500" in said
     assert "vCPU 0 of guest: running" in said
     assert "clock: raised=1" in said
     assert "in a handler: 0" in said

@@ -19,7 +19,7 @@ from irqvisor.tables import Table
 ERROR = b"E01"
 OK = b"OK"
 SLICE_CYCLES = 4_000_000
-SLOW_CYCLES = 10_000
+SLOW_CYCLES = 1000
 """The same if each instruction is looked at."""
 PATIENCE = 1_000_000
 """Instructions of others that a step waits for its own vCPU."""
