@@ -39,17 +39,17 @@ def sldi32(register):
     return 30 << 26 | register << 21 | register << 16 | 0x07C6  # rldicr rx, rx, 32, 31
 
 
-def power_off():
-    """Instructions that end the run."""
+def call_rtas(token, arguments, results):
+    """Instructions that make an RTAS call, with whatever arguments lie in memory."""
     program = []
-    for k, cell in enumerate((rtas.POWER_OFF, 2, 1)):
+    for k, cell in enumerate((token, arguments, results)):
         program += [*load(5, cell), asm.stw(5, 0x8000 + 4 * k - 0x10000, 7)]
     return [*load(7, 0x10000), *program, *load(3, papr.H_RTAS), asm.ori(4, 7, 0), asm.addi(4, 4, -0x8000), asm.sc(1)]
 
 
 def guest(text):
     """A guest that prints and powers off."""
-    return words(*say(text), *power_off(), HALT)
+    return words(*say(text), *call_rtas(rtas.POWER_OFF, 2, 1), HALT)
 
 
 def test_the_first_processor_starts_in_32_bit_mode_with_the_tree_in_r3():

@@ -10,9 +10,9 @@ import pytest
 
 from hw import asm
 from irqvisor import cli
-from irqvisor.spec import papr
+from irqvisor.spec import rtas
 from lab.gdb.client import PATIENCE_S, ask, debug, needs_gdb
-from papr.test_board import guest, words
+from papr.test_board import call_rtas, guest, words
 
 SHORT = ("run", "periodic", "--design", "rhype", "--json", "--set", "duration_ms=1", "--set", "drain_ms=1")
 
@@ -89,8 +89,8 @@ def test_boot_with_s_does_not_wait(command, image):
 
 
 @pytest.mark.compiled
-def test_a_guest_that_sleeps_for_ever_ends_the_command_when_gdb_leaves(command, image):
-    started = command("boot", image(words(asm.li(3, papr.H_CEDE), asm.sc(1))), "--memory", "8M", "-S")
+def test_a_guest_that_does_nothing_more_ends_the_command_when_gdb_leaves(command, image):
+    started = command("boot", image(words(*call_rtas(rtas.STOP_SELF, 0, 1))), "--memory", "8M", "-S")
     with socket.create_connection(("127.0.0.1", started.port())) as peer:
         assert ask(peer, b"c") == b"T02thread:1;"
         assert ask(peer, b"D") == b"OK"
