@@ -29,7 +29,7 @@ from irqvisor.lab.ranking.experiments import Experiments, shorten
 from irqvisor.lab.ranking.explain import Explanation
 from irqvisor.lab.ranking.sensitivity import DECIDED, JOINTLY
 from irqvisor.lab.text import count, listing, us
-from irqvisor.spec.designs import DESIGNS, NUMBERS
+from irqvisor.spec.designs import NUMBERS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "explanation" / "the-mail.md"
@@ -41,7 +41,7 @@ RUNS = "periodic"
 SLEEPS = "foreign"
 HOLDS = ("foreign", "domains.calc.hold_units=40")
 SITUATIONS = {RUNS: "the owner runs", SLEEPS: "the owner sleeps, another domain computes"}
-RUNNING = list(NUMBERS)
+DESIGNS = list(NUMBERS)
 
 
 def command(*words):
@@ -78,7 +78,7 @@ class Data:
         """As ``compare NAME --set cpu=power8 --sensitivity``."""
         if name not in self._sensitivity:
             experiments = Experiments(shorten(lab.prepare(name, overrides=[CPU])))
-            self._sensitivity[name] = sensitivity.sensitivity(experiments, RUNNING)
+            self._sensitivity[name] = sensitivity.sensitivity(experiments, DESIGNS)
         return self._sensitivity[name]
 
     def explained(self, name, *settings):
@@ -86,7 +86,7 @@ class Data:
         key = (name, *settings)
         if key not in self._explained:
             chosen = lab.prepare(name, overrides=[CPU, *settings])
-            parts = [decompose(chosen, design) for design in RUNNING]
+            parts = [decompose(chosen, design) for design in DESIGNS]
             self._explained[key] = Explanation("latency", {}, parts, [], chosen, {})
         return self._explained[key]
 
@@ -140,9 +140,7 @@ def code():
 
 def which_ran():
     """The designs of this version."""
-    later = [info.name for info in DESIGNS if not info.available]
-    text = f"{len(RUNNING)} designs run here: {listing([f'`{n}`' for n in RUNNING])}."
-    return text + (f" {listing([f'`{n}`' for n in later])}: {DESIGNS[-1].reason}.\n" if later else "\n")
+    return f"{len(DESIGNS)} designs run here: {listing([f'`{n}`' for n in DESIGNS])}.\n"
 
 
 def stages_plot(data):

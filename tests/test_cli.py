@@ -11,7 +11,7 @@ import pytest
 from irqvisor import cli
 from irqvisor.errors import GuestFault, InvariantError
 from irqvisor.lab import doctor, runner
-from irqvisor.spec.designs import NUMBERS, DesignInfo
+from irqvisor.spec.designs import NUMBERS
 from irqvisor.trace import LOG
 from lab.rows import HEADER, row, three
 
@@ -120,14 +120,6 @@ def test_wrong_input_is_status_two_with_a_message_and_no_traceback(command, argu
     assert words in err
     assert "Traceback" not in err
     assert out == ""
-
-
-def test_a_design_of_the_future_is_skipped_with_its_reason(command, monkeypatch):
-    monkeypatch.setattr(runner, "designs", lambda: [DesignInfo("eighth", "nobody knows", None, "not thought of yet")])
-    status, out, err = command("run", "periodic", "--design", "eighth")
-    assert (status, out) == (3, "")
-    assert err == "eighth: not thought of yet\n"
-    assert command("compare", "periodic", "--design", "eighth")[0] == 3
 
 
 def test_a_scenario_that_a_design_cannot_express_is_skipped(command, results):

@@ -310,7 +310,7 @@ def _sensitivity(
     from irqvisor.lab.ranking import experiments, measures, sensitivity, table
 
     measures.choose(by)
-    names = [info.name for info in lab.choose(design) if info.available]
+    names = [info.name for info in lab.choose(design)]
     runs = experiments.Experiments(experiments.shorten(one_point(chosen)), cpu=cpu, workers=workers)
     if not as_json:
         what = f"the ranges of {chosen.name}'s profile under {', '.join(names)}"
@@ -335,7 +335,7 @@ def _explain(
     from irqvisor.lab.ranking import explain, explain_table, measures
 
     measures.choose(by)
-    names = [info.name for info in lab.choose(design) if info.available]
+    names = [info.name for info in lab.choose(design)]
     if not as_json:
         say(lab.plan(one_point(chosen), names, workers=workers, compiled=doctor.is_compiled()))
         say("and then, to see what would flip the ranking, some hundred short runs: a minute or less")
@@ -380,10 +380,7 @@ def run(
         raise UsageError("-s, -S", "with --log or --journey", "gdb alone; its monitor journey shows what is under way")
     chosen = one_point(lab.prepare(scenario, profile=profile, overrides=settings or ()))
     check_cpu(cpu)
-    (info,) = lab.choose([design])
-    if not info.available:
-        say(f"{info.name}: {info.reason}")
-        return Status.SKIPPED
+    lab.choose([design])
     compile_first(quiet=as_json)
     if journey is not None:
         return _journey(chosen, design, journey, cpu, as_json=as_json)
@@ -826,7 +823,7 @@ def designs(as_json: Json = False) -> int:
     if as_json:
         out_json({"header": head(), "designs": [info.to_dict() for info in found]})
     else:
-        rows = [(info.name, info.title + ("" if info.available else f" ({info.reason})")) for info in found]
+        rows = [(info.name, info.title) for info in found]
         show(
             view.words(("design", "who takes the interrupt, and how the guest learns of it"), rows), view.options(found)
         )

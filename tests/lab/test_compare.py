@@ -26,10 +26,9 @@ def ran(monkeypatch):
     return asked
 
 
-def test_all_designs_appear_in_their_order_and_those_that_cannot_run_say_why(ran):
+def test_all_designs_appear_in_their_order(ran):
     found = lab.compare("periodic")
     assert [each["design"] for each in found.designs] == [info.name for info in runner.designs()]
-    assert all(each["skipped"] for each in found.designs if each["design"] not in NUMBERS)
     assert sorted(design for _, design in ran) == sorted(NUMBERS)
 
 

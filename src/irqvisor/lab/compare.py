@@ -117,7 +117,7 @@ def compare(
     chosen = prepare(scenario, profile=profile, overrides=overrides)
     infos = choose(designs)
     expanded = scenarios.expand(chosen)
-    jobs = [(index, info.name) for index in range(len(expanded)) for info in infos if info.available]
+    jobs = [(index, info.name) for index in range(len(expanded)) for info in infos]
 
     def run(job: tuple[int, str], progress: Callable[[float], None]) -> dict[str, Any]:
         return runner.run(expanded[job[0]][1], job[1], cpu=cpu, progress=progress)
@@ -128,11 +128,7 @@ def compare(
 
     found = run_all(jobs, run, workers=workers, on_done=done, on_progress=on_progress)
     points = [
-        Point(
-            label,
-            point,
-            [found[index, i.name] if i.available else {"design": i.name, "skipped": i.reason} for i in infos],
-        )
+        Point(label, point, [found[index, info.name] for info in infos])
         for index, (label, point) in enumerate(expanded)
     ]
     return Comparison(header(chosen), points, command)
@@ -221,11 +217,11 @@ def charges_ns(profile: profiles.Profile) -> dict[str, float]:
 
 def plan(scenario: Scenario, designs: Sequence[str] | None, *, workers: int = WORKERS, compiled: bool = True) -> str:
     """One line: what will run, which part of which recording, and for how long."""
-    names = [info.name for info in choose(designs) if info.available]
+    names = [info.name for info in choose(designs)]
     points = scenarios.expand(scenario)
     seconds = sum(scenarios.expected_seconds(point, scenarios.resolve_profile(point)) for _, point in points)
     seconds *= len(names) / max(min(workers, os.cpu_count() or 1, len(names) * len(points)), 1)
-    what = f"{scenario.name} under {', '.join(names) or 'nothing that is available'}"
+    what = f"{scenario.name} under {', '.join(names)}"
     length = f"{scenario.duration_ms:g} ms of virtual time"
     several = f", {len(points)} points" if len(points) > 1 else ""
     log = played(scenario)

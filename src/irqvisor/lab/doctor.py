@@ -86,7 +86,7 @@ def _data() -> Iterator[Check]:
     from irqvisor.lab import profile, recording, runner, scenario
 
     kinds: tuple[tuple[str, list[str], Callable[[str], object]], ...] = (
-        ("guests", [info.name for info in runner.designs() if info.available], Image.bundled),
+        ("guests", [info.name for info in runner.designs()], Image.bundled),
         ("scenarios", scenario.names(), scenario.load),
         ("profiles", profile.names(), profile.load),
         ("recordings", recording.bundled(), lambda name: recording.resolve(name).stat()),

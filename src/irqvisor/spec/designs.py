@@ -1,4 +1,4 @@
-"""The delivery designs: numbers, names, options, and which of them this version has.
+"""The delivery designs: numbers, names, options.
 
 A design's number and the bits of its options are what a machine's header holds; its functions are in hv/designs/ and
 reached through hv/dispatch.py.
@@ -40,18 +40,12 @@ class DesignInfo(NamedTuple):
 
     name: str
     title: str
-    number: Design | None  # None: not in this version
-    reason: str = ""
+    number: Design
     cpus: tuple[str, ...] = ("970", "power8", "power9")  # the processor models it runs on, the usual one first
     needs: str = ""  # why it runs on no other
     options: tuple[Option, ...] = ()
     one_vcpu: str = "its bundled kernel has one vCPU"  # why its guests have no more; empty: they may
     no_channels: str = "its bundled kernel notifies nobody"  # why no domain notifies another; empty: they may
-
-    @property
-    def available(self) -> bool:
-        """Whether it runs."""
-        return self.number is not None
 
     def bits(self, chosen: Mapping[str, str]) -> int:
         """What a machine's header holds for these values of options."""
@@ -188,8 +182,8 @@ DESIGNS = (
 )
 """All designs, in the order of a comparison."""
 
-NUMBERS = {row.name: row.number for row in DESIGNS if row.number is not None}
-"""Name to number of the designs that run."""
+NUMBERS = {row.name: row.number for row in DESIGNS}
+"""Name to number."""
 
 BY_NAME = {row.name: row for row in DESIGNS}
 """Name to row."""

@@ -13,7 +13,6 @@ from irqvisor.lab.profile import Profile
 from irqvisor.lab.ranking.decompose import decompose
 from irqvisor.lab.validate import steps as machine
 from irqvisor.lab.validate.checks import UNKNOWN, Check, Fit, Need, Row, Run
-from irqvisor.spec.designs import BY_NAME
 
 REPRODUCED = "reproduced"
 EXPLAINED = "missed, explained"
@@ -120,7 +119,7 @@ class Predictor:
         for row in self.check.rows:
             for term in (row.of, row.minus, row.over):
                 job = (term or "", self.profile_of(row))
-                if term in self.check.runs and job not in wanted and not self._unavailable(term):
+                if term in self.check.runs and job not in wanted:
                     wanted.append(job)
         return wanted
 
@@ -146,7 +145,7 @@ class Predictor:
     # ------------------------------------------------------------------------------------------------------- one row
     def _row(self, row: Row) -> Prediction:
         name = self.profile_of(row)
-        reason = next((r for t in (row.of, row.minus, row.over) if t and (r := self._unavailable(t, name))), "")
+        reason = next((r for t in (row.of, row.minus, row.over) if t and (r := self._skipped(t, name))), "")
         profile = profiles.load(name)
         if reason:
             return Prediction(self.check.id, row, profile.name, None, None, None, None, NOT_RUN, reason)
@@ -167,15 +166,10 @@ class Predictor:
             self.check.id, row, profile.name, predicted, low, high, difference, verdict, "" if held else row.why
         )
 
-    def _unavailable(self, term: str, profile: str = "") -> str:
+    def _skipped(self, term: str, profile: str) -> str:
         """Why a run cannot be had, or nothing."""
-        run = self.check.runs.get(term)
-        if run is None:
-            return ""
-        if not BY_NAME[run.design].available:
-            return f"{run.design}: {BY_NAME[run.design].reason}"
         row = self._rows.get((term, profile))
-        return f"{run.design}: {row['skipped']}" if row is not None and row.get("skipped") else ""
+        return f"{row['design']}: {row['skipped']}" if row is not None and row["skipped"] else ""
 
     def _value(self, row: Row, profile: Profile, unknown_ns: float = 0.0) -> float:
         """A row's number, in its unit."""
