@@ -22,6 +22,16 @@ void front_init(void)
     events_init();
 }
 
+void front_init_secondary(void)
+{
+    events_init_secondary();
+}
+
+void front_start_vcpu(u64 number, u64 entry, u64 argument)
+{
+    events_start_vcpu(number, entry, argument);
+}
+
 /* Priority and owner of a source are set before its guest starts: this board has no RTAS to ask. */
 void front_register(struct source *source)
 {

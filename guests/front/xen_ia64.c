@@ -98,14 +98,9 @@ void front_init_secondary(void)
 
 void front_start_vcpu(u64 number, u64 entry, u64 argument)
 {
-    static struct vcpu_context context;
-
     if (by_events && config.tick_hz != 0)
         give_up(EXIT_SETUP, "no tick on vCPU", number); /* VIRQ_TIMER is bound for the first only */
-    context.pc = entry;
-    context.gprs[3] = argument;
-    context.msr = read_msr();
-    events_start_vcpu(number, &context);
+    events_start_vcpu(number, entry, argument);
 }
 
 void front_register(struct source *source)

@@ -25,15 +25,9 @@ void front_init_secondary(void)
     events_init_secondary();
 }
 
-/* The registers are all that a vCPU is given: the rest of its state is in memory. */
 void front_start_vcpu(u64 number, u64 entry, u64 argument)
 {
-    static struct vcpu_context context;
-
-    context.pc = entry;
-    context.gprs[3] = argument;
-    context.msr = read_msr();
-    events_start_vcpu(number, &context);
+    events_start_vcpu(number, entry, argument);
 }
 
 void front_register(struct source *source)

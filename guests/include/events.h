@@ -51,9 +51,15 @@ static inline void events_init_secondary(void)
     channels_init_vcpu();
 }
 
-static inline void events_start_vcpu(u64 number, const struct vcpu_context *context)
+/* The registers are all that a vCPU is given: the rest of its state is in memory. */
+static inline void events_start_vcpu(u64 number, u64 entry, u64 argument)
 {
-    if (xen_call3(XEN_VCPU_OP, VCPUOP_INITIALISE, number, handle(context)) != 0)
+    static struct vcpu_context context;
+
+    context.pc = entry;
+    context.gprs[3] = argument;
+    context.msr = read_msr();
+    if (xen_call3(XEN_VCPU_OP, VCPUOP_INITIALISE, number, handle(&context)) != 0)
         give_up(EXIT_SETUP, "VCPUOP_initialise refused", number);
     if (xen_call3(XEN_VCPU_OP, VCPUOP_UP, number, 0) != 0)
         give_up(EXIT_SETUP, "VCPUOP_up refused", number);

@@ -60,8 +60,10 @@ def two_vcpus(**settings):
         ("xen-x86", two_domains),
         ("xen-ia64", two_domains),
         ("xen-ia64", two_vcpus),
+        ("hybrid", two_domains),
+        ("hybrid", two_vcpus),
     ],
-    ids=["domains", "vcpus", "rhype", "xen-x86", "xen-ia64", "xen-ia64-vcpus"],
+    ids=["domains", "vcpus", "rhype", "xen-x86", "xen-ia64", "xen-ia64-vcpus", "hybrid", "hybrid-vcpus"],
 )
 def test_an_item_goes_back_and_forth_until_the_sources_stop_and_none_is_lost(design, made, pcpus):
     result = runner.run(made(pcpus=pcpus), design)
@@ -92,7 +94,7 @@ def test_a_split_driver_passes_every_item_on_and_back():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "xen-x86", "xen-ia64"])
+@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "xen-x86", "xen-ia64", "hybrid"])
 def test_a_storm_of_ipis_loses_nothing(design):
     scenario = scenarios.with_overrides(scenarios.load("ipi-storm"), ["duration_ms=0.1", "drain_ms=0.1"])
     result = runner.run(scenario, design)
@@ -102,7 +104,7 @@ def test_a_storm_of_ipis_loses_nothing(design):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("design", ["rhype", "xen-ppc"])
+@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "hybrid"])
 def test_a_full_ring_drops_and_says_so(design):
     scenario = small(
         [{"name": "left", "vcpus": 2, "handler_work": 300}],

@@ -141,6 +141,7 @@ DESIGNS = (
         "hybrid",
         "hardware interrupts the current domain, which asks by an hcall; event channels for the rest",
         Design.HYBRID,
+        one_vcpu="",
         no_channels="",
         options=(
             Option(
