@@ -3,15 +3,18 @@
 
     scripts/run_suite.py BUILD/powerpc SOURCE/powerpc/unittests.cfg --qemu
 
-One row a test: its verdict, what it counted, instructions, wall time; with --qemu the same test under QEMU beside it.
+One row a test: its verdict, what it counted, instructions, wall and processor time of the whole process; with --qemu
+the same test under QEMU beside it, and irqvisor's wall time by QEMU's. The last row is irqvisor's start alone.
 --baseline compares with an earlier table and fails if a test passed there and does not here; --write makes one.
 """
 
 import argparse
 import json
 import re
+import resource
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +23,12 @@ from typing import Any
 RTC = 1_141_948_800
 NEEDS = {"migration": "migration", "h_cede_tm": "transactional memory"}
 SKIP_STATUS = 77
-QEMU = ("qemu-system-ppc64", "-nodefaults", "-display", "none", "-serial", "stdio", "-accel", "tcg", "-cpu", "power8")
+LOOP = bytes.fromhex("48000000")
+"""b ."""
+HEADINGS = (f"{'test':26}", "result", "pass", "fail", "skip", f"{'instructions':>14}", f"{'seconds':>8}", f"{'CPU':>6}")
+START_TIMEOUT = 600
+"""Seconds; the first start compiles."""
+QEMU = ("qemu-system-ppc64", "-nodefaults", "-display", "none", "-serial", "stdio", "-cpu", "power8")
 QEMU_MACHINE = "pseries,ic-mode=xics,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off"
 
 
@@ -74,7 +82,7 @@ def options(test: dict[str, str], clock: str) -> tuple[list[str], list[str]]:
     ours = ["--cpus", count, "--threads", threads, "--memory", memory, "--rtc", str(rtc), "--clock", clock]
     if test.get("test_args"):
         ours += ["--append", dates(test["test_args"], rtc)]
-    theirs = ["-smp", smp, "-m", memory]
+    theirs = ["-smp", count, "-m", memory, "-accel", test.get("accel", "tcg")]  # TCG has one thread a core
     if test.get("test_args"):
         theirs += ["-append", dates(test["test_args"], int(time.time()))]
     if base:
@@ -98,9 +106,26 @@ def verdict(console: str, *, finished: bool) -> dict[str, Any]:
     return {"result": result, "counts": counts, "failed": failed}
 
 
+class Watch:
+    """Seconds since it was made: by the wall, and of the processor for children that have ended."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), self._spent()
+
+    @staticmethod
+    def _spent() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    def read(self) -> dict[str, float]:
+        """Both."""
+        wall, cpu = self._began
+        return {"seconds": time.perf_counter() - wall, "cpu_seconds": self._spent() - cpu}
+
+
 def run_ours(image: Path, extra: list[str], timeout: float) -> dict[str, Any]:
     """One test on our board."""
-    began = time.perf_counter()
+    watch = Watch()
     command = [sys.executable, "-m", "irqvisor", "boot", str(image), "--json", *extra]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
@@ -108,12 +133,12 @@ def run_ours(image: Path, extra: list[str], timeout: float) -> dict[str, Any]:
     except (subprocess.TimeoutExpired, ValueError):
         boot = {"console": "", "stop": "timeout", "instructions": 0}
     row = verdict(boot["console"], finished=boot["stop"] == "power-off")
-    return {**row, "seconds": time.perf_counter() - began, "instructions": boot["instructions"]}
+    return {**row, **watch.read(), "instructions": boot["instructions"]}
 
 
 def run_qemu(image: Path, extra: list[str], timeout: float) -> dict[str, Any]:
     """One test under QEMU."""
-    began = time.perf_counter()
+    watch = Watch()
     command = [*QEMU, "-machine", QEMU_MACHINE, "-bios", str(image.parent / "boot_rom.bin"), "-kernel", str(image)]
     try:
         done = subprocess.run(
@@ -122,7 +147,26 @@ def run_qemu(image: Path, extra: list[str], timeout: float) -> dict[str, Any]:
         row = verdict(done.stdout, finished=True)
     except subprocess.TimeoutExpired:
         row = verdict("", finished=False)
-    return {**row, "seconds": time.perf_counter() - began}
+    return {**row, **watch.read()}
+
+
+def bare_start() -> dict[str, Any]:
+    """`irqvisor boot` with nothing to do."""
+    with tempfile.NamedTemporaryFile() as image:
+        image.write(LOOP)
+        image.flush()
+        return {**run_ours(Path(image.name), ["--max-instructions", "1"], START_TIMEOUT), "result": ""}
+
+
+def line(name: str, row: dict[str, Any]) -> str:
+    """A row of the table."""
+    counts = [f"{row['counts'][word]:4}" for word in ("PASS", "FAIL", "SKIP")]
+    ours = f"{row['instructions']:14,} {row['seconds']:8.2f} {row['cpu_seconds']:6.2f}"
+    text = " ".join([f"{name:26}", f"{row['result']:6}", *counts, ours])
+    if "qemu" not in row:
+        return text
+    theirs = row["qemu"]
+    return f"{text}  {theirs['result']:6} {theirs['seconds']:7.2f} {row['seconds'] / theirs['seconds']:6.1f}"
 
 
 def main() -> int:
@@ -136,35 +180,31 @@ def main() -> int:
     parser.add_argument("--qemu", action="store_true", help="run each under QEMU too")
     parser.add_argument("--baseline", type=Path, help="a table of --write: what passed there must pass here")
     parser.add_argument("--write", type=Path, help="write the results as JSON")
-    chosen = parser.parse_args()
+    chosen = parser.parse_intermixed_args()
     baseline = json.loads(chosen.baseline.read_text()) if chosen.baseline else {}
     rows: dict[str, dict[str, Any]] = {}
     worse = []
-    print(f"{'test':28} {'result':6} {'pass':>5} {'fail':>5} {'skip':>5} {'instructions':>14} {'seconds':>8}  QEMU")
+    start = bare_start()
+    print(" ".join(HEADINGS) + ("  QEMU   seconds  ratio" if chosen.qemu else ""))
     for name, test in parse(chosen.list.read_text()).items():
         if chosen.tests and name not in chosen.tests:
             continue
         if reason := why_not(test):
-            print(f"{name:28} -      {reason}")
+            print(f"{name:26} -      {reason}")
             continue
         ours, theirs = options(test, chosen.clock)
         image = chosen.build / test["file"]
+        qemu = run_qemu(image, theirs, chosen.timeout) if chosen.qemu else None  # first: its arguments have the time
         row = run_ours(image, ours, chosen.timeout)
-        beside = ""
-        if chosen.qemu:
-            row["qemu"] = run_qemu(image, theirs, chosen.timeout)
-            beside = f"{row['qemu']['result']} {row['qemu']['seconds']:.2f} s"
+        if qemu:
+            row["qemu"] = qemu
         rows[name] = row
-        counts = row["counts"]
-        print(
-            f"{name:28} {row['result']:6} {counts['PASS']:5} {counts['FAIL']:5} {counts['SKIP']:5} "
-            f"{row['instructions']:14,} {row['seconds']:8.2f}  {beside}",
-            flush=True,
-        )
-        for line in row["failed"]:
-            print(f"    {line}")
+        print(line(name, row), flush=True)
+        for failure in row["failed"]:
+            print(f"    {failure}")
         if baseline.get(name, {}).get("result") == "PASS" and row["result"] != "PASS":
             worse.append(name)
+    print(line("(start alone)", start))
     if chosen.write:
         chosen.write.write_text(json.dumps(rows, indent=2) + "\n")
     if worse:

@@ -227,7 +227,7 @@ def _partition(machine: Machine, config: Config) -> None:
     d = machine.views[Table.DOMAIN][0]
     d.alive, d.vcpus, d.ram_bytes, d.shared = 1, config.cpus, config.memory_bytes, NOBODY
     own = machine.views[Table.PARTITION][0]
-    own.sources, own.quirks, own.rtc = len(SOURCES), config.quirks, config.rtc * NANOSECONDS
+    own.sources, own.quirks, own.rtc = len(SOURCES), config.quirks, config.rtc
     own.nvram, own.nvram_bytes = config.memory_bytes, NVRAM_BYTES
     for source, (number, level) in zip(machine.views[Table.ICS], SOURCES, strict=True):
         source.number, source.level = number, level

@@ -1,6 +1,10 @@
 """RTAS calls of a pseries board, by their names in LoPAPR."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hw import asm
 from irqvisor import pseries
@@ -11,6 +15,7 @@ from irqvisor.tables import Table
 from papr.partition import MASK64, SC, Partition
 
 MEMORY = 8 << 20
+NANOSECONDS = 1_000_000_000
 
 
 def test_a_token_that_nobody_has_fails_the_hypercall_too():
@@ -59,6 +64,51 @@ def test_the_clock_runs_with_virtual_time_and_can_be_set():
     guest.machine.run(cycles=1000)
     assert guest.rtas(rtas.GET_TIME_OF_DAY, returns=8)[:7] == [0, 2000, 2, 29, 0, 0, 0]
     assert guest.rtas(rtas.SET_TIME_OF_DAY, 2000, 13, 1, 0, 0, 0, 0) == [rtas.PARAMETER_ERROR]
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        *("1582-10-14T23:59:59", "1900-02-28T12:00:00", "1900-03-01T00:00:00", "1969-12-31T23:59:59"),
+        *("2000-02-29T23:59:59", "2000-03-01T00:00:00", "2006-01-01T00:00:00", "2023-12-31T23:59:59"),
+        *("2024-02-29T01:02:03", "2100-02-28T23:59:59", "2300-12-31T23:59:59", "9999-12-31T23:59:58"),
+    ],
+)
+def test_the_clock_has_the_gregorian_calendar(when):
+    date = datetime.fromisoformat(when).replace(tzinfo=UTC)
+    guest = Partition(rtc=int(date.timestamp()), clock_hz=1000)
+    assert guest.rtas(rtas.GET_TIME_OF_DAY, returns=8) == [0, *date.timetuple()[:6], 1_000_000]
+    assert guest.rtas(rtas.SET_TIME_OF_DAY, *date.timetuple()[:6], 999_999_000) == [0]
+    assert guest.rtas(rtas.GET_TIME_OF_DAY, returns=8) == [0, *(date + timedelta(seconds=1)).timetuple()[:6], 999_000]
+
+
+@given(
+    seconds=st.integers(0, 1 << 36),
+    hz=st.sampled_from([1, 3, 1000, 32_000_000, 512_000_000, (1 << 40) - 1]),
+    now=st.integers(0, 1 << 61),
+)
+def test_the_clock_agrees_with_the_naive_one(seconds, hz, now):
+    now = min(now, hz << 37)
+    guest = Partition(rtc=seconds, clock_hz=hz)
+    guest.machine.views[Table.PCPU][0].now = now
+    ns = seconds * NANOSECONDS + (now + 1) * NANOSECONDS // hz  # the sc took a cycle
+    date = datetime.fromtimestamp(ns // NANOSECONDS, UTC)
+    assert guest.rtas(rtas.GET_TIME_OF_DAY, returns=8) == [0, *date.timetuple()[:6], ns % NANOSECONDS]
+
+
+@pytest.mark.parametrize(("at", "status"), [(MEMORY - 44, papr.H_SUCCESS), (MEMORY - 43, papr.H_PARAMETER)])
+def test_the_time_fits_up_to_the_last_byte_of_memory(at, status):
+    guest = Partition(rtc=0, clock_hz=1000)
+    guest.machine.memory[at : at + 12] = b"".join(c.to_bytes(4, "big") for c in (rtas.GET_TIME_OF_DAY, 0, 8))
+    assert guest.call(papr.H_RTAS, at) == status
+    assert guest.machine.memory[at + 16 : at + 20] == ((1970).to_bytes(4, "big") if status == 0 else bytes(4))
+
+
+@pytest.mark.parametrize(("arguments", "returns"), [((), 7), ((), 9), ((0,), 8), ((), 1)])
+def test_the_time_is_told_only_who_asks_for_eight_cells(arguments, returns):
+    guest = Partition()
+    answers = guest.rtas(rtas.GET_TIME_OF_DAY, *arguments, returns=returns)
+    assert (answers[0], guest.status) == (rtas.PARAMETER_ERROR, papr.H_SUCCESS)
 
 
 @pytest.mark.parametrize(("token", "arguments", "status"), [(rtas.POWER_OFF, (-1, -1), 0), (rtas.SYSTEM_REBOOT, (), 1)])

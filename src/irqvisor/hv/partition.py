@@ -6,7 +6,7 @@ H_EOI; the controller asked is the partition's own (`xics`). LoPAPR, Hypervisor 
 """
 
 from irqvisor._jit import entry, jit
-from irqvisor.hv import hcall, scheduler, xics
+from irqvisor.hv import hcall, scheduler, time_of_day, xics
 from irqvisor.hv.state import printed, server, vcpu
 from irqvisor.hw.memory import load32, write_ram
 from irqvisor.hw.state import NOBODY, Stop, header, pcpu, request
@@ -22,7 +22,7 @@ PRINTED_BYTES = 4096
 
 @jit
 def on_hcall(m, p, v, cpu):
-    """The XICS calls and H_CEDE."""
+    """The XICS calls, H_CEDE, the console, and the time of day."""
     number = cpu.gpr[3]
     if number == papr.H_XIRR or number == papr.H_XIRR_X:
         cpu.gpr[4] = xics.accept(m, p, v)
@@ -44,6 +44,8 @@ def on_hcall(m, p, v, cpu):
     elif number == papr.H_PUT_TERM_CHAR:
         cpu.gpr[3] = put_term_char(m, p, cpu)
         return hcall.Answer.DONE
+    elif number == papr.H_RTAS and time_of_day.is_asked(m, cpu, cpu.gpr[4]):
+        time_of_day.answer(m, p, cpu, cpu.gpr[4])
     else:
         return hcall.cold(m, p)
     cpu.gpr[3] = papr.H_SUCCESS

@@ -142,7 +142,8 @@ PARTITION = np.dtype(
     [
         ("sources", "i8"),  # interrupt sources it has
         ("quirks", "i8"),  # bits of Quirk
-        ("rtc", "i8"),  # nanoseconds since 1970 at cycle 0
+        ("rtc", "i8"),  # real-time clock at cycle 0: seconds since 1970
+        ("rtc_ns", "i8"),  # and nanoseconds
         ("nvram", "i8"),  # offset of its store in the RAM array
         ("nvram_bytes", "i8"),
         ("random", "i8"),  # state of H_RANDOM

@@ -49,6 +49,7 @@ CPU_RUNNING = 2
 
 CELL = 4  # bytes; big-endian whatever the guest is
 FIRST_AT = 12  # behind the token and the numbers of arguments and returns
+TIME_CELLS = 8  # what get-time-of-day returns: status, six numbers of the date, nanoseconds
 MOST = 16  # arguments and returns of one call
 
 ENTRY = (0x7C641B78, 0x3C600000, 0x6063F000, 0x44000022, 0x4E800020)
