@@ -72,6 +72,9 @@ Cpu = Annotated[
     str | None, typer.Option(metavar="MODEL", help="Processor model in place of the scenario's: 970, power8.")
 ]
 
+Firmware = Annotated[
+    bool, typer.Option("--firmware", help="The image is the board's firmware: it lies at 0 and begins at 0x100.")
+]
 Debug = Annotated[bool, typer.Option("-s", help=f"Let gdb attach at localhost:{GDB_PORT}.")]
 DebugFirst = Annotated[bool, typer.Option("-S", help="Wait there for gdb before the first instruction.")]
 
@@ -675,6 +678,7 @@ def boot(
         str, typer.Option(metavar="DATE", help="Where the real-time clock starts: a date, or seconds since 1970.")
     ] = "2006-03-10",
     rtas_entry: Annotated[bool, typer.Option("--rtas-entry", help="Give the guest code for RTAS calls.")] = False,
+    firmware: Firmware = False,
     quirk: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Do as another implementation: xirr-opens.")
     ] = None,
@@ -703,6 +707,7 @@ def boot(
         rtc=rtc,
         initrd=initrd or b"",
         rtas_entry=rtas_entry,
+        firmware=firmware,
         quirks=tuple(quirk or ()),
     )
     compile_first(quiet=as_json)
@@ -713,7 +718,7 @@ def boot(
             raise UsageError("-s, -S", "with a limit or --json", "gdb alone")
         from irqvisor.lab.gdb import attach
 
-        session = attach.of_image(machine, image.read_bytes())
+        session = attach.of_image(machine, image.read_bytes(), firmware=firmware)
         _debug(session, GDB_PORT, LOOPBACK, running=not debug_first)
         if session.is_killed:
             return Status.HELD
@@ -789,11 +794,14 @@ def gdb(
     memory: Annotated[str, typer.Option(metavar="SIZE", help="An image's memory.")] = "256M",
     append: Annotated[str, typer.Option(metavar="TEXT", help="An image's command line.")] = "",
     clock: Annotated[str, typer.Option(metavar="HZ", help="An image's instructions a second; 0: one a tick.")] = "0",
+    firmware: Firmware = False,
 ) -> int:
     """A scenario or an image with gdb attached: it waits for gdb before its first instruction."""
     from irqvisor.lab.gdb import attach
 
-    session = attach.session(target, design=design, cpus=cpus, memory=memory, append=append, clock=clock)
+    session = attach.session(
+        target, design=design, cpus=cpus, memory=memory, append=append, clock=clock, firmware=firmware
+    )
     session.machine.on_console = session.timeline.console = lambda _, text: put(text)
     compile_first(quiet=False)
     _debug(session, port, listen, running=False)

@@ -248,6 +248,20 @@ def test_a_raw_image_is_entered_at_its_first_byte():
     assert Image.from_firmware(words(HALT), base=0x400000).entry == 0x400000
 
 
+@pytest.mark.parametrize("make", [lambda code: bytes(0x100) + code, lambda code: elf([(0x100, code, len(code))])])
+def test_firmware_lies_at_0_and_is_entered_by_a_reset(make):
+    machine = iv.boot(make(words(asm.addi(5, 0, 7), HALT)), memory="16M", firmware=True)
+    assert (machine.cpu[0].pc, machine.cpu[0].gpr[3]) == (0x100, 14 << 20)
+    machine.run(instructions=1)
+    assert machine.cpu[0].gpr[5] == 7
+
+
+@pytest.mark.parametrize("file", [words(HALT), elf([(0, words(HALT), 4)])])
+def test_firmware_without_a_reset_vector_is_refused(file):
+    with pytest.raises(ImageError, match="entry 0x100"):
+        iv.boot(file, memory="16M", firmware=True)
+
+
 def test_forked_and_saved_boards_go_on_alike(tmp_path):
     machine = iv.boot(guest("hello\n"), memory="16M")
     machine.run(instructions=7)

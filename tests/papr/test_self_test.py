@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from irqvisor.guest.image import IMAGES, Image
+from irqvisor.lab import boot
 from irqvisor.lab.bench.runners import QEMU, QEMU_OPTIONS, QEMU_QUIET
 from irqvisor.lab.scenario import Scenario
 from irqvisor.machine import Machine
@@ -31,6 +32,13 @@ def test_the_front_end_for_rhype_passes_its_self_test():
     machine = Machine.from_scenario(Scenario.model_validate(scenario), design="rhype")
     machine.run()
     assert machine.console == SAID
+
+
+@pytest.mark.compiled
+def test_the_pseries_board_prints_the_same_when_it_boots_it():
+    machine = boot.boot(FILE, firmware=True)
+    ending = boot.run(machine)
+    assert (machine.console, ending.stop) == (SAID, "power-off")
 
 
 @pytest.mark.slow

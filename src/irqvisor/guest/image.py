@@ -148,19 +148,23 @@ class Image:
         return image
 
     @classmethod
-    def from_firmware(cls, data: bytes, *, base: int, name: str = "image") -> Self:
+    def from_firmware(cls, data: bytes, *, base: int, entry: int | None = None, name: str = "image") -> Self:
         """What firmware makes of a file: an ELF file of either byte order, each segment ``base`` above the low 28 bits
-        of its address, or raw bytes at ``base``; started at ``base``, wherever the file says that its entry is.
+        of its address, or raw bytes at ``base``; started at ``entry`` or at ``base``, whatever the file says.
 
         Raises:
-            ImageError: empty, or an ELF file that is not complete, or for another machine.
+            ImageError: empty, or an ELF file that is not complete, or for another machine, or nothing at ``entry``.
         """
         if not data.startswith(ELF_MAGIC):
-            return cls.from_raw(data, name=name, address=base)
+            return cls.from_raw(data, name=name, address=base, entry=entry)
         read, _ = cls._read_elf(data, name)
         segments = tuple(replace(s, address=base + (s.address & FIRMWARE_MASK)) for s in read.segments)
         symbols = tuple(sorted(replace(s, address=base + (s.address & FIRMWARE_MASK)) for s in read.symbols))
-        return cls(name, tuple(sorted(segments, key=lambda segment: segment.address)), base, symbols)
+        in_order = tuple(sorted(segments, key=lambda segment: segment.address))
+        image = cls(name, in_order, base if entry is None else entry, symbols)
+        if entry is not None:
+            image.check_entry()
+        return image
 
     @classmethod
     def _read_elf(cls, data: bytes, name: str) -> tuple[Self, bool]:

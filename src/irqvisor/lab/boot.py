@@ -15,6 +15,7 @@ from irqvisor.hv.state import Quirk
 from irqvisor.hw.state import NEVER, Stop
 from irqvisor.lab import units
 from irqvisor.machine import NO_QUOTA, Machine
+from irqvisor.spec.power_isa import VEC_SYSTEM_RESET
 from irqvisor.tables import Table
 
 BOARDS = ("pseries",)
@@ -49,6 +50,7 @@ def boot(
     rtc: str | int = "2006-03-10",
     initrd: str | Path | bytes = b"",
     rtas_entry: bool = False,
+    firmware: bool = False,
     quirks: tuple[str, ...] = (),
 ) -> Machine:
     """A machine that is about to run an image (docs/reference/pseries-board.md).
@@ -65,6 +67,7 @@ def boot(
         rtc: date and time at which the real-time clock starts.
         initrd: a file that the guest is given in memory: its path, or its bytes.
         rtas_entry: give the guest code that makes RTAS calls, besides H_RTAS.
+        firmware: the image is what the machine begins with: it lies at address 0 and is entered by a reset.
         quirks: what another implementation does differently: "xirr-opens".
 
     Raises:
@@ -89,7 +92,8 @@ def boot(
         quirks=sum(QUIRKS[quirk] for quirk in set(quirks)),
     )
     name = "image" if isinstance(image, bytes) else str(image)
-    return pseries.build(Image.from_firmware(_bytes(image), base=pseries.LOAD_ADDRESS, name=name), config)
+    base, entry = (0, VEC_SYSTEM_RESET) if firmware else (pseries.LOAD_ADDRESS, None)
+    return pseries.build(Image.from_firmware(_bytes(image), base=base, entry=entry, name=name), config)
 
 
 def _bytes(source: str | Path | bytes) -> bytes:

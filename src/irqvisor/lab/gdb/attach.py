@@ -28,23 +28,23 @@ def session(target: str, *, design: str, **options: Any) -> Session:
             raise UsageError(f"--{unwanted[0]}", f"{target} is a scenario", "an image, which is booted on a board")
         return Session(Machine.from_scenario(target, design=design))
     machine = boot.boot(path, **options)
-    return of_image(machine, path.read_bytes())
+    return of_image(machine, path.read_bytes(), firmware=options["firmware"])
 
 
-DEFAULTS = {"cpus": 1, "memory": "256M", "append": "", "clock": "0"}
+DEFAULTS = {"cpus": 1, "memory": "256M", "append": "", "clock": "0", "firmware": False}
 """Options of an image's board, as `boot` has them."""
 
 
-def of_image(machine: Machine, data: bytes) -> Session:
+def of_image(machine: Machine, data: bytes, *, firmware: bool) -> Session:
     """A session for a machine that boots an image."""
-    order, offset = layout(data)
+    order, offset = layout(data, base=0 if firmware else pseries.LOAD_ADDRESS)
     return Session(machine, order=order, offset=offset)
 
 
-def layout(data: bytes) -> tuple[Order, int]:
+def layout(data: bytes, *, base: int) -> tuple[Order, int]:
     """An image's byte order, and how far from its addresses it was loaded."""
     if not data.startswith(ELF_MAGIC):
         return "big", 0
     elf = ELFFile(BytesIO(data))
     first = min(int(part["p_vaddr"]) for part in elf.iter_segments() if part["p_type"] == "PT_LOAD")
-    return "little" if elf.little_endian else "big", pseries.LOAD_ADDRESS + (first & FIRMWARE_MASK) - first
+    return "little" if elf.little_endian else "big", base + (first & FIRMWARE_MASK) - first
