@@ -129,7 +129,7 @@ def run(
     *,
     instructions: int | None = None,
     virtual_ns: int | None = None,
-    more_input: Callable[[bool], bytes | None] | None = None,
+    more_input: Callable[[float | None], bytes | None] | None = None,
 ) -> Ending:
     """Run until the guest powers off or a limit is reached.
 
@@ -137,7 +137,8 @@ def run(
         machine: what `boot` made.
         instructions: at most so many.
         virtual_ns: at most so much virtual time, in nanoseconds.
-        more_input: what was typed since the last call; may it wait for it? None: there will be no more.
+        more_input: what was typed since the last call, waiting for it so many seconds (None: for ever); None: there
+            will be no more.
     """
     clock_hz = int(machine.header.clock_hz)
     left = NO_QUOTA if instructions is None else instructions
@@ -149,7 +150,7 @@ def run(
         if machine.stop_reason != Stop.BUDGET and not asleep:
             break
         if more_input is not None:
-            text = more_input(asleep)
+            text = more_input(None if asleep else 0)
             if text is None:
                 more_input = None
             else:
@@ -179,15 +180,15 @@ def verdict(machine: Machine) -> int | None:
     return int(found[-1]) if found else None
 
 
-def standard_input() -> Callable[[bool], bytes | None] | None:
-    """What is typed on stdin, for `run`; None if there is none."""
+def standard_input() -> Callable[[float | None], bytes | None] | None:
+    """What is typed on stdin, for `run` and for gdb's session; None if there is none."""
     try:
         file = sys.stdin.fileno()
     except (AttributeError, ValueError, OSError):
         return None
 
-    def more(may_wait: bool) -> bytes | None:  # noqa: FBT001  the one question
-        if not select.select([file], [], [], None if may_wait else 0)[0]:
+    def more(seconds: float | None) -> bytes | None:
+        if not select.select([file], [], [], seconds)[0]:
             return b""
         return os.read(file, READ_BYTES) or None
 

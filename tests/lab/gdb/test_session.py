@@ -11,6 +11,7 @@ from hw import asm
 from irqvisor.lab.gdb.registers import REGISTERS
 from irqvisor.lab.gdb.session import COMMANDS, Session
 from irqvisor.spec import papr
+from irqvisor.tables import Table
 
 BASE = 0x400000
 # r3 counts up; r4 goes to memory at 0x9000 every time round
@@ -203,6 +204,56 @@ def test_forwards_again_is_the_same_run_with_what_was_done_from_outside():
     for _ in range(30):
         debugged.answer(b"s")
     assert debugged.machine.digest() == end
+
+
+def sleeper():
+    """A guest that sleeps; its handler of external interrupts notes the time in r30."""
+    debugged = session(asm.li(3, papr.H_CEDE), asm.sc(1), asm.b(-8))
+    machine = debugged.machine
+    handler = words(asm.li(3, papr.H_XIRR), asm.sc(1), asm.mfspr(30, 268), asm.li(3, papr.H_EOI), asm.sc(1), asm.RFID)
+    machine.memory[0x500 : 0x500 + len(handler)] = handler
+    machine.cpu[0].dec = 0x7FFFFFFF
+    machine.views[Table.SERVER][0].cppr = papr.PRIORITY_NONE
+    for source in machine.views[Table.ICS]:
+        source.priority = papr.DEVICE_PRIORITY
+    debugged.timeline.changed()
+    debugged.slice_cycles = 1000
+    return debugged
+
+
+def typing(*texts):
+    """What is typed between slices, in order; then no more."""
+    waiting = list(texts)
+    return lambda seconds: waiting.pop(0) if waiting else None
+
+
+def test_what_is_typed_reaches_the_guest_and_again_at_the_same_cycle_after_going_back():
+    debugged = sleeper()
+    debugged.more_input = typing(b"", b"", b"x")
+    debugged.answer(b"Z0,50c,4")
+    assert debugged.answer(b"c").startswith(b"T05")
+    assert 3000 < register(debugged, "r30") < 3020
+    before = debugged.machine.digest(), debugged.machine.now
+    assert debugged.answer(b"bc") == b"T05thread:1;replaylog:begin;"
+    assert register(debugged, "r30") == 0
+    assert debugged.answer(b"c").startswith(b"T05")
+    assert (debugged.machine.digest(), debugged.machine.now) == before
+
+
+def test_an_interrupt_raised_by_hand_while_the_guest_sleeps_comes_again_at_its_cycle():
+    debugged = sleeper()
+    waits = [False, False, True]
+    debugged.interrupted = lambda: waits.pop(0) if waits else False
+    assert debugged.answer(b"c") == b"T02thread:1;"
+    monitor(debugged, "irq raise 0x1300")
+    debugged.answer(b"Z0,50c,4")
+    stops = []
+    for _ in range(2):
+        assert debugged.answer(b"c").startswith(b"T05")
+        stops.append((register(debugged, "r30"), debugged.machine.digest()))
+        assert debugged.answer(b"bc") == b"T05thread:1;replaylog:begin;"
+    assert 3000 < stops[0][0] < 3020
+    assert stops[0] == stops[1]
 
 
 def test_steps_hold_interrupts_off_unless_told_otherwise():

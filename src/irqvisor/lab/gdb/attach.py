@@ -36,9 +36,11 @@ DEFAULTS = {"cpus": 1, "memory": "256M", "append": "", "clock": "0", "firmware":
 
 
 def of_image(machine: Machine, data: bytes, *, firmware: bool) -> Session:
-    """A session for a machine that boots an image."""
+    """A session for a machine that boots an image; what is typed on stdin is the guest's."""
     order, offset = layout(data, base=0 if firmware else pseries.LOAD_ADDRESS)
-    return Session(machine, order=order, offset=offset)
+    made = Session(machine, order=order, offset=offset)
+    made.more_input = boot.standard_input()
+    return made
 
 
 def layout(data: bytes, *, base: int) -> tuple[Order, int]:

@@ -47,7 +47,7 @@ class Server:
             if self._wait_for_peer(0 if running else None):
                 self._debug()
                 running = True
-            elif self.session.timeline.forward(1 << 60, cycles=self.session.slice_cycles) != Stop.BUDGET:
+            elif self.session.forward(self.session.slice_cycles) != Stop.BUDGET:
                 return
 
     def _wait_for_peer(self, seconds: float | None) -> bool:

@@ -21,6 +21,8 @@ OK = b"OK"
 SLICE_CYCLES = 4_000_000
 SLOW_CYCLES = 1000
 """The same if each instruction is looked at."""
+TYPING_S = 0.05
+"""How long a guest that sleeps for ever waits for typed text between two looks at what gdb wants."""
 PATIENCE = 1_000_000
 """Instructions of others that a step waits for its own vCPU."""
 SIGINT, SIGTRAP = 2, 5
@@ -45,6 +47,7 @@ class Session:
         is_detached: gdb has left.
         acknowledges: whether packets are acknowledged.
         slice_cycles: how long the machine runs between two looks at what has arrived.
+        more_input: what was typed for the guest since the last call, waiting for it so many seconds; None: no more.
     """
 
     def __init__(self, machine: Machine, *, order: Order = "big", offset: int = 0) -> None:
@@ -57,6 +60,7 @@ class Session:
         self.acknowledges = True
         self.slice_cycles = SLICE_CYCLES
         self.interrupted: Callable[[], bool] = lambda: False
+        self.more_input: Callable[[float | None], bytes | None] | None = None
         self._vcpu = 0
         self._step_flags = STEP_ENABLE | STEP_NO_IRQ | STEP_NO_TIMER
         self._last = self._stopped(SIGTRAP)
@@ -287,12 +291,27 @@ class Session:
                 return int(pcpu.context)
         return self._vcpu
 
+    def forward(self, cycles: int) -> Stop:
+        """Run a while; what was typed meanwhile arrives. A guest that sleeps for ever has only stopped if there will be
+        no more."""
+        reason = self.timeline.forward(1 << 60, cycles=cycles)
+        asleep = reason == Stop.DEADLOCK
+        if self.more_input is None or not (asleep or reason == Stop.BUDGET):
+            return reason
+        text = self.more_input(TYPING_S if asleep else 0)
+        if text is None:
+            self.more_input = None
+            return reason
+        if text:
+            self.timeline.do(lambda machine: machine.type_in(text))
+        return Stop.BUDGET
+
     def go_on(self, rest: str, packet: bytes) -> bytes:
         if rest.strip() and ";" not in rest:
             self._jump(rest)
         slow = any(watch.reads for watch in self.timeline.watches)
         while True:
-            reason = self.timeline.forward(1 << 60, cycles=min(self.slice_cycles, SLOW_CYCLES if slow else NEVER))
+            reason = self.forward(min(self.slice_cycles, SLOW_CYCLES if slow else NEVER))
             if reason != Stop.BUDGET:
                 return self._report(reason)
             if self.interrupted():

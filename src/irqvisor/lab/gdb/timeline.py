@@ -2,7 +2,8 @@
 
 A *position* is the number of instructions completed since the machine was made. Going back means taking the nearest
 checkpoint before and running forwards again; a machine is deterministic, and what came from outside (typed text, an
-interrupt raised by hand, a step with interrupts held off) is repeated at its position. Writing registers or memory
+interrupt raised by hand, a step with interrupts held off) is repeated at its position and cycle: while a guest sleeps
+time passes, and no instruction. Writing registers or memory
 cannot be repeated: then history begins anew.
 """
 
@@ -26,12 +27,14 @@ class Checkpoint(NamedTuple):
 
     position: int
     machine: Machine
+    repeated: int  # how many of the inputs it has had
 
 
 class Input(NamedTuple):
-    """What was done from outside, at a position."""
+    """What was done from outside, and when."""
 
     position: int
+    cycle: int
     act: Callable[[Machine], None]
     moves: bool = False  # it completed an instruction
 
@@ -54,10 +57,10 @@ class Timeline:
         self.hit: Watch | None = None
         self._interval = FIRST_INTERVAL
         self._stopped: tuple[int, tuple[int, int]] | None = None
-        self._repeated = -1  # the position whose inputs have been repeated
         self._inputs: list[Input] = []
+        self._repeated = 0  # how many of them the machine has had
         self.console = machine.on_console
-        self._checkpoints = [Checkpoint(self.position, machine.fork())]
+        self._checkpoints = [Checkpoint(self.position, machine.fork(), 0)]
 
     @property
     def position(self) -> int:
@@ -67,28 +70,33 @@ class Timeline:
 
     def do(self, act: Callable[[Machine], None], *, moves: bool = False) -> None:
         """Do something to the machine that can be repeated. A future that was gone back from is no more."""
-        here = self.position
         self._repeat()
-        self._inputs = [past for past in self._inputs if past.position < here or (past.position == here and not moves)]
-        self._checkpoints = [past for past in self._checkpoints if past.position <= here]
-        self._inputs.append(Input(here, act, moves))
+        del self._inputs[self._repeated :]
+        self._checkpoints = [
+            past for past in self._checkpoints if past.position <= self.position and past.repeated <= self._repeated
+        ]
+        self._inputs.append(Input(self.position, self.machine.now, act, moves))
+        self._repeated += 1
         act(self.machine)
-        if moves:
-            self._repeated = -1
 
     def changed(self) -> None:
         """Registers or memory were written: there is no way back beyond here."""
         self._inputs.clear()
-        self._checkpoints = [Checkpoint(self.position, self.machine.fork())]
+        self._repeated = 0
+        self._checkpoints = [Checkpoint(self.position, self.machine.fork(), 0)]
+
+    def _coming(self) -> Input | None:
+        """What is to be repeated next."""
+        return self._inputs[self._repeated] if self._repeated < len(self._inputs) else None
 
     def _repeat(self) -> None:
-        """What was done here in the past is done again, if it has not been."""
-        here = self.position
-        if self._repeated != here:
-            self._repeated = here
-            for past in self._inputs:
-                if past.position == here and not past.moves:
-                    past.act(self.machine)
+        """What was done here and now in the past is done again, if it has not been, up to what moves."""
+        while (coming := self._coming()) is not None and self._is_due(coming) and not coming.moves:
+            self._repeated += 1
+            coming.act(self.machine)
+
+    def _is_due(self, past: Input) -> bool:
+        return past.position <= self.position and past.cycle <= self.machine.now
 
     # Forwards
 
@@ -101,25 +109,34 @@ class Timeline:
         """Run to a position or a cycle, and repeat on the way what was done from outside."""
         self._repeat()
         while (here := self.position) < end and self.machine.now < limit:
-            moving = next((past for past in self._inputs if past.position == here and past.moves), None)
-            if moving is not None:
+            coming = self._coming()
+            if coming is not None and self._is_due(coming):
                 if not quietly and self._arrives_at_breakpoint():
                     return Stop.BREAKPOINT
                 self.machine.set_breakpoints(())
-                moving.act(self.machine)
+                self._repeated += 1
+                coming.act(self.machine)
                 reason = self.machine.stop_reason
             else:
-                stops = [past.position for past in self._inputs] + [self._checkpoints[-1].position + self._interval]
-                part = min([end, *[stop for stop in stops if stop > here]]) - here
-                if self.watches and not quietly:
-                    reason = self._watched(part, limit)
-                else:
-                    reason = self._plain(part, limit - self.machine.now, quietly=quietly)
+                reason = self._until(coming, end, limit, quietly=quietly)
             if reason != Stop.BUDGET:
                 return reason
             self._remember()
             self._repeat()
         return Stop.BUDGET
+
+    def _until(self, coming: Input | None, end: int, limit: int, *, quietly: bool) -> Stop:
+        """Run to the next input, the next checkpoint, a position or a cycle, whatever comes first."""
+        here = self.position
+        stops = [end, self._checkpoints[-1].position + self._interval]
+        if coming is not None and coming.position > here:
+            stops.append(coming.position)
+        elif coming is not None:
+            limit = min(limit, coming.cycle)
+        part = min(stop for stop in stops if stop > here) - here
+        if self.watches and not quietly:
+            return self._watched(part, limit)
+        return self._plain(part, limit - self.machine.now, quietly=quietly)
 
     def _plain(self, instructions: int, cycles: int, *, quietly: bool = False) -> Stop:
         """Run with breakpoints, unless quietly; one that the last run stopped at is passed first."""
@@ -181,15 +198,14 @@ class Timeline:
         part = min(instructions, WATCH_CHUNK)
         while True:
             before = self.machine.fork()
-            reason = self._plain(part, NEVER)
+            reason = self._plain(part, limit - self.machine.now)
             found = touched(self.watches, before, self.machine)
             if found is None:
                 return reason
             if part == 1:
                 self.hit = found
                 return Stop.BREAKPOINT
-            self._take(before)
-            self._repeated = self.position
+            self._take(before, self._repeated)
             part //= 2
 
     def _stepped(self, instructions: int, limit: int) -> Stop:
@@ -197,7 +213,7 @@ class Timeline:
             if self.machine.now >= limit:
                 break
             found = accesses(self.watches, self.machine)
-            reason = self._plain(1, NEVER)
+            reason = self._plain(1, limit - self.machine.now)
             if found is not None:
                 self.hit = found
                 return Stop.BREAKPOINT
@@ -212,7 +228,7 @@ class Timeline:
         if len(self._checkpoints) >= MOST_CHECKPOINTS:
             self._checkpoints = self._checkpoints[::2]
             self._interval *= 2
-        self._checkpoints.append(Checkpoint(here, self.machine.fork()))
+        self._checkpoints.append(Checkpoint(here, self.machine.fork(), self._repeated))
 
     # One instruction of one vCPU
 
@@ -235,7 +251,8 @@ class Timeline:
 
     def _has_future(self) -> bool:
         """Whether the next instruction was completed before in a way of its own, and will be so again."""
-        return any(past.position == self.position and past.moves for past in self._inputs)
+        coming = self._coming()
+        return coming is not None and coming.moves and self._is_due(coming)
 
     # Back
 
@@ -247,7 +264,7 @@ class Timeline:
     def go_to(self, position: int) -> None:
         """Be at a position of the past."""
         base = max((c for c in self._checkpoints if c.position <= position), key=lambda c: c.position)
-        self._take(base.machine.fork())
+        self._take(base.machine.fork(), base.repeated)
         self._go(position, quietly=True)
 
     def step_back(self, vcpu: int) -> bool:
@@ -281,7 +298,7 @@ class Timeline:
 
     def _hits(self, base: Checkpoint, end: int) -> list[int]:
         """Positions before `end` at which a run from a checkpoint stops."""
-        self._take(base.machine.fork())
+        self._take(base.machine.fork(), base.repeated)
         found = []
         while self.position < end:
             if self._go(end) != Stop.BREAKPOINT:
@@ -291,14 +308,14 @@ class Timeline:
         return found
 
     def _replay(self, base: Checkpoint, count: int, end: int) -> None:
-        self._take(base.machine.fork())
+        self._take(base.machine.fork(), base.repeated)
         for _ in range(count):
             self._go(end)
 
-    def _take(self, machine: Machine) -> None:
+    def _take(self, machine: Machine, repeated: int) -> None:
         machine.on_console = None  # what it prints was printed before
-        self.machine = machine
-        self._stopped, self._repeated = None, -1
+        self.machine, self._repeated = machine, repeated
+        self._stopped = None
 
     def listen(self) -> None:
         """Be heard on the console again, after going back."""
