@@ -667,6 +667,7 @@ def validate(
 def boot(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An ELF file or a raw image.")],
     board: Annotated[str, typer.Option(metavar="NAME", help="The board: pseries.")] = "pseries",
+    design: Annotated[str, typer.Option(metavar="NAME", help="The delivery design: rhype, as PAPR has it.")] = "rhype",
     cpus: Annotated[int, typer.Option(metavar="N", help="Processors.")] = 1,
     threads: Annotated[int, typer.Option(metavar="N", help="Processors of one core.")] = 1,
     memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory.")] = "256M",
@@ -698,6 +699,7 @@ def boot(
     machine = lab.boot(
         image,
         board=board,
+        design=design,
         cpus=cpus,
         threads=threads,
         memory=memory,
@@ -785,7 +787,7 @@ def zoo(
 @app.command()
 def gdb(
     target: Annotated[str, typer.Argument(metavar="SCENARIO|IMAGE", help="A scenario, or a file to boot.")],
-    design: Annotated[str, typer.Option(metavar="NAME", help="The delivery design of a scenario.")] = "rhype",
+    design: Annotated[str, typer.Option(metavar="NAME", help="The delivery design; an image has rhype.")] = "rhype",
     port: Annotated[int, typer.Option(metavar="N", help="Where to listen; 0: any free port.")] = GDB_PORT,
     listen: Annotated[str, typer.Option(metavar="ADDRESS", help="On which address: others than you may reach it.")] = (
         LOOPBACK

@@ -130,6 +130,9 @@ def test_an_image_that_cannot_be_loaded_says_why(file, message):
     ("options", "message"),
     [
         ({"board": "psories"}, "no such board"),
+        ({"design": "rhyp"}, 'did you mean "rhype"'),
+        ({"design": "hybrid"}, "expected rhype\n  hint: .*does not look at event channels"),
+        ({"design": "xen-ppc"}, "expected rhype\n  hint: .*asks H_XIRR"),
         ({"cpus": 0}, "0 processors"),
         ({"cpus": 3, "threads": 2}, "2 threads a core"),
         ({"memory": "4M"}, "bytes of memory"),

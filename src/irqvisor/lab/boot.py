@@ -15,6 +15,7 @@ from irqvisor.hv.state import Quirk
 from irqvisor.hw.state import NEVER, Stop
 from irqvisor.lab import units
 from irqvisor.machine import NO_QUOTA, Machine
+from irqvisor.spec.designs import DESIGNS
 from irqvisor.spec.power_isa import VEC_SYSTEM_RESET
 from irqvisor.tables import Table
 
@@ -27,6 +28,13 @@ READ_BYTES = 4096
 VERDICT = re.compile(rb"^EXIT: STATUS=([0-9]{1,9})\s*$", re.MULTILINE)
 VERDICT_BYTES = 64
 """The guest's verdict is among its last words."""
+
+NO_OTHER = "a guest written for PAPR asks H_XIRR for its vector; under this design it would have to be changed"
+OTHER_DESIGNS = {
+    "hybrid": "a guest written for PAPR does not look at event channels, where hybrid leaves what H_XIRR does not "
+    "tell; and alone on its board it would be under hybrid what it is under rhype"
+}
+"""Why not, for one that might be thought to fit."""
 
 REASONS = {
     Stop.EXIT: "power-off",
@@ -41,6 +49,7 @@ def boot(
     image: str | Path | bytes,
     *,
     board: str = "pseries",
+    design: str = "rhype",
     cpus: int = 1,
     threads: int = 1,
     memory: str | int = "256M",
@@ -58,6 +67,7 @@ def boot(
     Args:
         image: an ELF file of either byte order or a raw image: its path, or its bytes.
         board: "pseries".
+        design: "rhype": a PAPR guest asks for its vectors.
         cpus: processors; all but the first wait for start-cpu.
         threads: processors of one core.
         memory: bytes, or text like "256M".
@@ -76,6 +86,7 @@ def boot(
     """
     if board not in BOARDS:
         raise UsageError(f"boot(board={board!r})", "no such board", hint=did_you_mean(board, BOARDS))
+    check_design(design)
     for quirk in quirks:
         if quirk not in QUIRKS:
             raise UsageError("quirks", f'no quirk "{quirk}"', hint=did_you_mean(quirk, QUIRKS))
@@ -94,6 +105,19 @@ def boot(
     name = "image" if isinstance(image, bytes) else str(image)
     base, entry = (0, VEC_SYSTEM_RESET) if firmware else (pseries.LOAD_ADDRESS, None)
     return pseries.build(Image.from_firmware(_bytes(image), base=base, entry=entry, name=name), config)
+
+
+def check_design(design: str) -> None:
+    """Complain about a design under which no PAPR guest runs.
+
+    Raises:
+        UsageError: any but rhype.
+    """
+    known = [info.name for info in DESIGNS]
+    if design not in known:
+        raise UsageError("design", f'no design "{design}"', hint=did_you_mean(design, known))
+    if design != "rhype":
+        raise UsageError("design", f"{design} on the pseries board", "rhype", OTHER_DESIGNS.get(design, NO_OTHER))
 
 
 def _bytes(source: str | Path | bytes) -> bytes:

@@ -131,6 +131,12 @@ def test_an_option_of_a_board_is_wrong_for_a_scenario(command):
     assert "--cpus: periodic is a scenario" in started.err
 
 
+def test_an_image_has_the_design_that_its_guest_was_written_for(command, image):
+    started = command("gdb", image(guest("x")), "--design", "hybrid", "--memory", "8M")
+    assert started.finish()[0] == 2
+    assert "design: hybrid on the pseries board; expected rhype" in started.err
+
+
 @needs_gdb
 @pytest.mark.slow
 @pytest.mark.compiled

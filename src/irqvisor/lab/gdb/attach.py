@@ -27,7 +27,7 @@ def session(target: str, *, design: str, **options: Any) -> Session:
         if unwanted:
             raise UsageError(f"--{unwanted[0]}", f"{target} is a scenario", "an image, which is booted on a board")
         return Session(Machine.from_scenario(target, design=design))
-    machine = boot.boot(path, **options)
+    machine = boot.boot(path, design=design, **options)
     return of_image(machine, path.read_bytes(), firmware=options["firmware"])
 
 

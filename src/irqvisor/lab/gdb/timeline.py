@@ -108,7 +108,7 @@ class Timeline:
     def _go(self, end: int, limit: int = NEVER, *, quietly: bool = False) -> Stop:
         """Run to a position or a cycle, and repeat on the way what was done from outside."""
         self._repeat()
-        while (here := self.position) < end and self.machine.now < limit:
+        while self.position < end and self.machine.now < limit:
             coming = self._coming()
             if coming is not None and self._is_due(coming):
                 if not quietly and self._arrives_at_breakpoint():
