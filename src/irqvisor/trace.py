@@ -99,6 +99,7 @@ PCPU_COUNT = np.dtype(
     [
         ("hypervisor", "i8"),  # cycles spent in hypervisor work
         ("idle", "i8"),  # cycles with nothing to run
+        ("entered", "i8"),  # cycle of the last hypervisor entry
         ("began", "i8"),  # cycle, and instructions, when the sources started
         ("began_icount", "i8"),
         ("ended", "i8"),  # cycle, and instructions, when they stopped
@@ -118,6 +119,7 @@ CONTEXT_COUNT = np.dtype(
         ("learned", "i8"),  # sources it learned of since
         ("foreign", "i8"),  # interrupts of other domains it was entered for since
         ("rescuer", "i8"),  # not 0: this entry was luck; the hv/state.py Entry that caused it
+        ("since", "i8"),  # cycle at which that one began: what was accepted in it, it was meant for
         ("serving", "i8"),  # chain of sources + 1 whose journeys complete when the handler returns
     ],
     align=True,
@@ -140,6 +142,7 @@ JOURNEY = np.dtype(
         ("dropped", "i8"),  # ring full
         ("rescued", "i8"),
         ("rescued_by", "i8", (8,)),  # by hv/state.py Entry; 0 = the guest looked by itself
+        ("rescued_raise", "i8"),  # when the latest of them was raised
         ("waited", "i8"),  # cycles from posting to consumption, summed, and the longest
         ("longest", "i8"),
         ("empty", "i8"),  # deliveries that found an empty ring: their items went with an earlier one
@@ -271,6 +274,7 @@ def vectored(m, c, p, now, rescuer):
     k.learned = 0
     k.foreign = 0
     k.rescuer = rescuer
+    k.since = pcpu_count(m, p).entered
     emit(m, Kind.VECTOR, now, p, k.domain, -1, 0, rescuer)
 
 
@@ -289,12 +293,12 @@ def known(m, s, c, p, now, head):
     if j.id == 0:  # learned of something that was not raised: a guest that looks twice
         return
     j.stamp[Stamp.VECTORED] = max(k.vectored, j.stamp[Stamp.RAISED])
+    j.rescuer = 0 if j.stamp[Stamp.ACCEPTED] > k.since else k.rescuer
     if j.stamp[Stamp.ACCEPTED] == 0:
         j.stamp[Stamp.ACCEPTED] = j.stamp[Stamp.VECTORED]
     j.stamp[Stamp.KNOWN] = now
     j.known_through = head
     j.fresh = 1
-    j.rescuer = k.rescuer
     sample(m, Latency.VECTOR, j.stamp[Stamp.VECTORED] - j.stamp[Stamp.RAISED])
     sample(m, Latency.KNOWN, now - j.stamp[Stamp.RAISED])
     emit(m, Kind.KNOW, now, p, k.domain, s, j.id, head)
@@ -338,6 +342,7 @@ def rescue(m, s, p, now, rescuer):
     j = journey(m, s)
     j.rescued += 1
     j.rescued_by[rescuer & 7] += 1
+    j.rescued_raise = j.stamp[Stamp.RAISED]
     emit(m, Kind.RESCUE, now, p, -1, s, j.id, rescuer)
 
 

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from irqvisor.errors import RecordingError, ScenarioError, UsageError
+from irqvisor.lab import build, recording, scenario
 from irqvisor.lab import profile as profiles
-from irqvisor.lab import recording, scenario
 from irqvisor.lab.scenario import Closed, Domain, Manual, Periodic, Poisson, Recorded, Scenario, Source
 from irqvisor.lab.scenario.parts import KERNEL_KIB
 
@@ -161,7 +161,7 @@ def test_making_a_scenario_leaves_its_parts_as_they_were():
             {"defects": ["softirqs"]},
             [
                 'my.toml: defects[0]: found "softirqs"',
-                '  hint: did you mean "softirqs-skipped"? Known: eoi-on-caller, softirqs-skipped, unrecoverable-panics',
+                f'  hint: did you mean "softirqs-skipped"? Known: {", ".join(sorted(build.DEFECTS))}',
             ],
         ),
         ({"domains": []}, ["my.toml: domains: 0 of them; expected at least 1"]),

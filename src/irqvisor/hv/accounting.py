@@ -25,6 +25,7 @@ def enter(m, p, reason):
     pc = pcpu(m, p)
     pc.entry = reason
     pc.serial += 1
+    trace.pcpu_count(m, p).entered = pc.now
     trace.observed(m, 0).entries[reason] += 1
     trace.emit(m, trace.Kind.ENTER_HV, pc.now, p, pc.context, -1, 0, reason)
 

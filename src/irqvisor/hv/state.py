@@ -286,11 +286,12 @@ class Exit(IntEnum):
 
 
 class Defect(IntEnum):
-    """Historical bugs, as bits; off unless a scenario switches them on (Xen/PPC, numbered as in the docs)."""
+    """Bugs of hypervisors, as bits; off unless a scenario switches them on (of Xen/PPC numbered as in the docs)."""
 
     UNRECOVERABLE_PANICS = 1  # P2: a guest with EE=1 and RI=0 crashes the hypervisor
     EOI_ON_CALLER = 4  # P14: the EOI of a level interrupt is written by whichever pCPU its guest runs on by then
     SOFTIRQS_SKIPPED = 2  # P13: an external interrupt does not reschedule; a woken vCPU waits for HDEC or a hypercall
+    FOREIGN_DROPPED = 8  # rhype, hybrid: somebody else's interrupt is ended, and not queued for its owner
 
 
 ANY_ENTRY = -1

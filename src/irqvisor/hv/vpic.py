@@ -10,7 +10,7 @@ from irqvisor import trace
 from irqvisor._jit import hot, jit
 from irqvisor.hv import inbox, inject, scheduler
 from irqvisor.hv.accounting import path, read_pic, write_pic
-from irqvisor.hv.state import Where, domain, pirq, vcpu
+from irqvisor.hv.state import Defect, Where, domain, pirq, vcpu
 from irqvisor.hw import openpic
 from irqvisor.hw.state import NOBODY, Model, context, header, pcpu, source
 from irqvisor.spec import paths
@@ -259,7 +259,7 @@ def accept(m, p, v):
         s = pirq(m, irq).source
         if s != NOBODY:
             trace.accepted(m, s, p, w.domain, pcpu(m, p).now)
-        if target >= 0:
+        if target >= 0 and header(m).defects & Defect.FOREIGN_DROPPED == 0:
             queue(m, p, target, irq)
     if priority >= old:
         return (old << XIRR_CPPR_SHIFT) | XISR_NONE

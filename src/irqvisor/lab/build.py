@@ -21,6 +21,7 @@ DEFECTS = {
     "unrecoverable-panics": Defect.UNRECOVERABLE_PANICS,
     "softirqs-skipped": Defect.SOFTIRQS_SKIPPED,
     "eoi-on-caller": Defect.EOI_ON_CALLER,
+    "foreign-dropped": Defect.FOREIGN_DROPPED,
 }
 START_AFTER_READY_NS = 1_000_000
 """Quiet time between the last ready mark and the first possible arrival."""

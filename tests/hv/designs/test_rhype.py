@@ -508,6 +508,20 @@ def test_a_foreign_interrupt_enters_the_wrong_domain_once():
 
 
 @pytest.mark.compiled
+@pytest.mark.parametrize("design", ["rhype", "hybrid"])
+def test_a_foreign_interrupt_that_is_not_queued_is_lost(design):
+    """The defect: its owner sleeps for ever; what comes while nobody runs still finds it."""
+    scenario = small(
+        [{"name": "io"}, {"name": "calc", "compute": True}],
+        [{"name": "a", "owner": "io", "arrival": periodic(100)}],
+        defects=["foreign-dropped"],
+    )
+    result = runner.run(scenario, design, **({"cpu": "power8"} if design == "hybrid" else {}))
+    assert of(result, "a") == {"raised": 20, "lost": 20}
+    assert result["foreign"] == 20
+
+
+@pytest.mark.compiled
 def test_own_interrupts_need_no_hypervisor_entry_but_the_calls():
     scenario = small([{"name": "io", "compute": True}], [{"name": "a", "owner": "io", "arrival": periodic(100)}])
     result = runner.run(scenario, "rhype")

@@ -5,7 +5,7 @@ import pytest
 
 from irqvisor.errors import ScenarioError, UsageError
 from irqvisor.hv.explore.examine import Skip
-from irqvisor.hv.explore.judge import Verdict
+from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.explore import finding, question, report, search, site, work
 from irqvisor.spec.designs import NUMBERS

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from irqvisor.errors import UsageError
-from irqvisor.lab.explore import report, search, site, work, zoo
+from irqvisor.hv.explore.verdict import Verdict
+from irqvisor.lab.explore import pairs, report, search, site, text, work, zoo
 from irqvisor.lab.explore.progress import Progress
 
 pytestmark = pytest.mark.compiled
@@ -43,10 +44,35 @@ def test_many_threads_find_what_one_finds(alone, monkeypatch):
     same(pieces, search.explore(asked(), workers=4))
 
 
-def test_a_pair_that_a_single_injection_explains_is_not_told(alone):
+def test_a_pair_that_a_single_injection_explains_is_not_told_but_counted(alone):
     found = report.Report(alone)
     assert found.counts["pairs"] > 0
     assert all(len(finding.injections) == 1 for finding in found.findings)
+    bad = sum(len(pairs.wrong_instants(sweep.results)) for sweep in alone.pairs)
+    assert bad > 0
+    assert set(found.explained) == {pairs.FIRST_ALONE, pairs.SAME_SITE}
+    assert sum(found.explained.values()) == bad
+    assert f"{found.explained[pairs.SAME_SITE]} pairs not told" in "\n".join(text.certificate(found))
+
+
+def test_only_a_pair_with_the_cause_of_a_single_injection_is_left_out(alone):
+    """The same judge elsewhere, or another judge there, is a finding of its own; so is a stretch that goes on."""
+    single = alone.singles[0]
+    (bad, *_) = pairs.wrong_instants(single.results)
+    good = int(np.flatnonzero(single.results.verdict == 0)[0])
+    known = pairs.Known.of([single])
+    results = np.repeat(single.results[bad : bad + 1], 3).view(np.recarray)
+    after_a_good_one = search.Sweep((work.Injection("disk", good),), "disk", results, "quiet")
+    assert known.explains(after_a_good_one, 0, 2) == pairs.SAME_SITE
+    results.address[2] += 4096
+    assert known.explains(after_a_good_one, 0, 2) == ""
+    assert known.explains(after_a_good_one, 0, 1) == pairs.SAME_SITE
+    results.verdict[1] = Verdict.FAULT
+    assert known.explains(after_a_good_one, 0, 1) == ""
+    after_a_bad_one = search.Sweep((work.Injection("disk", bad),), "disk", results, "quiet")
+    assert known.explains(after_a_bad_one, 0, 2) == pairs.FIRST_ALONE
+    other = search.Sweep((work.Injection("net", bad),), "disk", results, "quiet")
+    assert known.explains(other, 0, 2) == "", "another source's first injection"
 
 
 def test_progress_tells_what_was_examined_how_fast_and_how_long_it_will_take(alone):
@@ -85,8 +111,8 @@ def test_what_was_done_before_an_interruption_is_not_done_again(alone, tmp_path)
 
 def test_a_journal_of_something_else_is_refused(tmp_path):
     journal = tmp_path / "explore.journal"
-    for text in ("", "{}\n", json.dumps({"irqvisor": "explore", "question": "0"}) + "\n"):
-        journal.write_text(text)
+    for content in ("", "{}\n", json.dumps({"irqvisor": "explore", "question": "0"}) + "\n"):
+        journal.write_text(content)
         with pytest.raises(UsageError) as refused:
             search.explore(asked(1), journal=journal)
         assert "is of another exploration" in str(refused.value)

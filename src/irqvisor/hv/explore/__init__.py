@@ -6,6 +6,7 @@
     twin.py         make one machine the copy of another, page by page
     canonical.py    what of a machine's state decides what it does from now on, and a table of such states
     judge.py        what is wrong with a machine that has come to rest
+    stuck.py        ... and with its event channels
 
 Nothing here is compiled for a comparison.
 """

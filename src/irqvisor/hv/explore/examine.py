@@ -14,9 +14,10 @@ import numpy as np
 
 from irqvisor._jit import entry, jit
 from irqvisor.hv.explore.canonical import differences, earliest, find, hash_of, strip
-from irqvisor.hv.explore.judge import Verdict, judge
+from irqvisor.hv.explore.judge import judge
 from irqvisor.hv.explore.quiet import SLICE, Settled, is_outstanding, last_vectored, settle
 from irqvisor.hv.explore.twin import refresh
+from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.hv.state import domain, vcpu
 from irqvisor.hw import devices, timeline
 from irqvisor.hw.state import NOBODY, EventKind, Phase, context, header, pcpu, source
@@ -56,6 +57,7 @@ RESULT = np.dtype(
         ("victim", "i8"),  # LOST: the source
         ("where", "i8"),  # LOST: where its notification is (hv/state.py Where)
         ("rescuer", "i8"),  # DELAYED: hv/state.py Entry
+        ("hastened", "i8"),  # DELAYED: 1: only of raises that were there before, by the injection's own interrupt
         ("latency", "i8"),  # the longest from a post to its consumption, in cycles; shared: of the earlier instant
     ],
     align=True,
@@ -202,6 +204,7 @@ def share(results, instant):
     r.victim = first.victim
     r.where = first.where
     r.rescuer = first.rescuer
+    r.hastened = first.hastened
     r.latency = first.latency
 
 

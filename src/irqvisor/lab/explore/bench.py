@@ -12,9 +12,11 @@ import numpy as np
 from irqvisor.errors import InvariantError, UsageError
 from irqvisor.hv.explore import examine
 from irqvisor.hv.explore.examine import JOB, RESULT, Reason, Skip, Stage
-from irqvisor.hv.explore.judge import Verdict
+from irqvisor.hv.explore.verdict import Verdict
+from irqvisor.hv.state import Entry
 from irqvisor.hw.ops import MFSPR, MFTB
 from irqvisor.hw.state import NEVER, Stop
+from irqvisor.lab.explore import site
 from irqvisor.lab.explore.question import Question
 from irqvisor.lab.explore.site import Origin, Piece, forget_decoded, new_table
 from irqvisor.machine import Machine
@@ -68,6 +70,8 @@ class Bench:
         job.stage, job.instant, job.words, job.states, job.ran = Stage.FORK, 0, 0, 0, 0
         self._loop(results, new_table())
         self.ran += int(job.ran)
+        if results.hastened.any() and goes_well(piece.machine, question.bound):
+            results.verdict[results.hastened != 0] &= ~int(Verdict.DELAYED)
         if not question.reentry:
             results.verdict &= ~int(Verdict.REENTRY)
         return results
@@ -146,6 +150,15 @@ class Bench:
         """Whether an instruction that was executed reads the time base or the decrementer."""
         code = self.base.code
         return bool(np.any(code["op"] == MFTB) or np.isin(code["imm"][code["op"] == MFSPR], CLOCKS).any())
+
+
+def goes_well(machine: Machine, bound: int) -> bool:
+    """Whether all that is posted and raised already reaches its owner, without luck, if nothing else comes."""
+    alone = machine.copy()
+    site.rest(alone, bound)
+    source, journey = alone.views[Table.SOURCE], alone.views[Table.JOURNEY]
+    luck = journey.rescued_by[:, Entry.EXTERNAL :] - machine.views[Table.JOURNEY].rescued_by[:, Entry.EXTERNAL :]
+    return bool((source.head == source.tail).all() and not journey.next_id.any() and not luck.any())
 
 
 def was_posted(results: Any) -> np.ndarray[Any, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from irqvisor.hv.explore import examine
 from irqvisor.lab import build
 from irqvisor.lab import journey as journeys
-from irqvisor.lab.explore import listing, search, site, work
+from irqvisor.lab.explore import inevitable, listing, search, site, work
 from irqvisor.lab.explore.listing import Step
 from irqvisor.lab.explore.question import Question
 from irqvisor.lab.explore.work import Injection
@@ -21,6 +21,8 @@ from irqvisor.spec import xen
 from irqvisor.tables import Table
 from irqvisor.trace import Kind
 
+EXPLAINED = 3
+"""Findings of an exploration that are explained; the others are named, and can be replayed."""
 SHOWN = 4
 """Instructions shown at each end of a window."""
 BEFORE = 400
@@ -45,6 +47,7 @@ def explain(question: Question, injections: tuple[Injection, ...], count: int) -
         good, good_log, _ = _run(question, start, Injection(last.source, first - 1))
         told += _parting(bad, bad_log, good, good_log)
     told += _end(bad, bad_log)
+    told += inevitable.told(question, start, last)
     return told
 
 
@@ -96,7 +99,7 @@ def _run(question: Question, start: Machine, injection: Injection) -> tuple[Mach
     site.run(machine, 1)
     site.run(plain, 1)
     differs = np.flatnonzero(machine.ram.view(np.int64) != plain.ram.view(np.int64))
-    search.rest(machine, question.bound)
+    site.rest(machine, question.bound)
     return machine, machine.spill_log(), {8 * int(k) for k in differs}
 
 
@@ -159,12 +162,12 @@ def _parting(bad: Machine, bad_log: Any, good: Machine, good_log: Any) -> Iterat
 
 
 def _end(bad: Machine, log: Any) -> Iterator[str]:
-    """The last thing that happens in the bad run: from there on it cannot be mended."""
+    """The last thing that happens in the bad run."""
     records = [r for r in log if int(r["kind"]) not in SCENERY]
     if records:
         after = int(records[-1]["cycle"]) - int(records[0]["cycle"])
         ns = after * 1e9 / int(bad.header.clock_hz)
-        yield f"inevitable from: {told(bad, records[-1])}, {ns:.0f} ns after the item was posted; nothing follows"
+        yield f"the last event: {told(bad, records[-1])}, {ns:.0f} ns after the item was posted; nothing follows"
 
 
 def told(machine: Machine, record: Any) -> str:

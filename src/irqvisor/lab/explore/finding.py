@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from irqvisor.hv.explore.judge import Verdict
+from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.hv.state import Entry, Where
 from irqvisor.lab import build
 from irqvisor.lab.explore import search, site
-from irqvisor.lab.explore.bench import was_posted
+from irqvisor.lab.explore.pairs import Known, stretches
 from irqvisor.lab.explore.search import Exploration, Sweep
 from irqvisor.lab.explore.work import Injection
 from irqvisor.machine import Machine
@@ -29,8 +27,10 @@ JUDGES = {
     Verdict.LOST: ("lost", "a lost wake-up: an item is never serviced"),
     Verdict.DELAYED: ("delayed", "a lost edge that something else repaired"),
     Verdict.EDGE: ("stuck-edge", "PENDING is set and not masked, but no selector bit says so"),
-    Verdict.SELECTOR: ("stuck-selector", "the selector is not empty, but no upcall is pending"),
+    Verdict.QUEUE: ("stuck-queue", "FIFO: PENDING is set and not masked, but no queue, or more than one, leads there"),
+    Verdict.SELECTOR: ("stuck-selector", "the selector, or FIFO's ready word, is not 0, but no upcall is pending"),
     Verdict.UPCALL: ("stuck-upcall", "an upcall is pending for a vCPU that sleeps and could take it"),
+    Verdict.POLL: ("stuck-poll", "a vCPU polls a port that is PENDING"),
     Verdict.STALE: ("stuck-stale", "PENDING is set on a port that nobody owns"),
     Verdict.LATENCY: ("latency", "an item was consumed later than the bound"),
     Verdict.RESTLESS: ("never-quiet", "the guest did not come to rest within the bound"),
@@ -138,10 +138,10 @@ def place(machine: Machine, results: Any, instant: int, offset: int = 0) -> Plac
 def findings(exploration: Exploration) -> list[Finding]:
     """All findings: those of single injections first, then those that need two."""
     machine = site.prepare(exploration.question)
-    found = together(f for sweep in exploration.singles for f in of_sweep(exploration, machine, sweep))
-    known = {judge for f in found for judge in f.verdicts}
-    pairs = (f for sweep in exploration.pairs for f in of_sweep(exploration, machine, sweep))
-    return found + together(f for f in pairs if f.judge not in known or exploration.question.random is not None)
+    singles = (f for sweep in exploration.singles for f in of_sweep(exploration, machine, sweep))
+    known = Known.of(exploration.singles) if exploration.question.random is None else None
+    pairs = (f for sweep in exploration.pairs for f in of_sweep(exploration, machine, sweep, known))
+    return together(singles) + together(pairs)
 
 
 def together(found: Iterable[Finding]) -> list[Finding]:
@@ -154,27 +154,11 @@ def together(found: Iterable[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
-def of_sweep(exploration: Exploration, machine: Machine, sweep: Sweep) -> Iterator[Finding]:
-    """The findings of one sweep, in order."""
+def of_sweep(exploration: Exploration, machine: Machine, sweep: Sweep, known: Known | None = None) -> Iterator[Finding]:
+    """The findings of one sweep, in order, but what is known already."""
     for first, last in stretches(sweep.results):
-        yield describe(exploration, machine, sweep, first, last)
-
-
-def stretches(results: Any) -> Iterator[tuple[int, int]]:
-    """(first, last) of each run of instants with the same verdict that is not good. Instants at which the device could
-    not raise lie within a run, but neither begin nor end one."""
-    posted = np.flatnonzero(was_posted(results)).tolist()
-    verdicts = results["verdict"]
-    begin = end = None
-    for i in posted:
-        if begin is not None and (verdicts[i] != verdicts[begin] or results["victim"][i] != results["victim"][begin]):
-            yield begin, int(end or begin)
-            begin = None
-        if verdicts[i]:
-            begin = i if begin is None else begin
-            end = i
-    if begin is not None:
-        yield begin, int(end or begin)
+        if known is None or not known.explains(sweep, first, last):
+            yield describe(exploration, machine, sweep, first, last)
 
 
 def describe(exploration: Exploration, machine: Machine, sweep: Sweep, first: int, last: int) -> Finding:

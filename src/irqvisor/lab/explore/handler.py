@@ -24,6 +24,7 @@ def scenario_of(
     ram_kib: int = RAM_KIB,
     slots: int = SLOTS,
     cpu: str = "970",
+    neighbour: bool = False,
 ) -> Scenario:
     """The smallest scenario for an image.
 
@@ -35,17 +36,19 @@ def scenario_of(
         ram_kib: memory of the guest.
         slots: of each ring.
         cpu: "970" or "power8".
+        neighbour: a second domain on the same pCPU runs the same image, without a device.
 
     Raises:
         ScenarioError: there is no such file, or the numbers make no sense.
     """
     names = DEVICES[:devices]
+    guest = {"ram_kib": ram_kib, "image": str(image), "pcpu": 0}
     return scenarios.from_dict(
         {
             "name": Path(image).stem,
             "duration_ms": 1,
             "cpu": cpu,
-            "domains": [{"name": "guest", "ram_kib": ram_kib, "image": str(image)}],
+            "domains": [{"name": name, **guest} for name in (["guest", "neighbour"] if neighbour else ["guest"])],
             "sources": [
                 {
                     "name": name,

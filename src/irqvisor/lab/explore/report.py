@@ -8,7 +8,9 @@ from typing import Any
 
 from irqvisor.hv.explore.examine import Skip
 from irqvisor.lab import runner
+from irqvisor.lab.explore import pairs
 from irqvisor.lab.explore.bench import was_examined, was_posted
+from irqvisor.lab.explore.explain import EXPLAINED, explain
 from irqvisor.lab.explore.finding import Finding, findings, place_dict
 from irqvisor.lab.explore.finding import place as place_of
 from irqvisor.lab.explore.search import Exploration
@@ -36,13 +38,13 @@ class Report:
     @property
     def counts(self) -> dict[str, int]:
         """Instants, pairs, how many of them were run, shared an outcome, or could not be."""
-        singles, pairs = self.exploration.singles, self.exploration.pairs
+        singles, seconds = self.exploration.singles, self.exploration.pairs
         everything = [sweep.results for sweep in self.exploration.sweeps]
         return {
             "instants": len(singles[0].results) if self.exploration.question.random is None else 0,
             "schedules": self.exploration.question.random or 0,
             "injections": sum(int(was_posted(sweep.results).sum()) for sweep in singles),
-            "pairs": sum(int(was_posted(sweep.results).sum()) for sweep in pairs),
+            "pairs": sum(int(was_posted(sweep.results).sum()) for sweep in seconds),
             "examined": sum(int(was_examined(r).sum()) for r in everything),
             "merged": sum(int((r.shares != 0).sum()) for r in everything),
             "pruned": sum(int((~was_posted(r)).sum()) for r in everything),
@@ -58,6 +60,11 @@ class Report:
                 if count:
                     found[text] = found.get(text, 0) + count
         return found
+
+    @cached_property
+    def explained(self) -> dict[str, int]:
+        """Pairs that go wrong, but say nothing new, by reason."""
+        return pairs.explained(self.exploration)
 
     @cached_property
     def gaps(self) -> list[str]:
@@ -124,6 +131,7 @@ class Report:
             "injections": question.injections,
             "counts": self.counts,
             "pruned": self.pruned,
+            "explained": self.explained,
             "not_covered": self.gaps,
             "merging": "off: a guest reads the clock" if self.exploration.reads_clock else "on",
             "bound": question.bound,
@@ -137,11 +145,16 @@ class Report:
         return {
             "header": runner.header(exploration.question.scenario),
             "design": exploration.question.design,
-            "findings": [finding.to_dict() for finding in self.findings],
+            "findings": [self._finding(number, finding) for number, finding in enumerate(self.findings)],
             "certificate": self.certificate(),
             "wall_s": round(exploration.wall_s, 3),
             "rate": round(self.counts["examined"] / exploration.wall_s) if exploration.wall_s else 0,
         }
+
+    def _finding(self, number: int, finding: Finding) -> dict[str, Any]:
+        """A finding for JSON; the first ones are explained."""
+        lines = explain(self.exploration.question, finding.injections, finding.count) if number < EXPLAINED else []
+        return {**finding.to_dict(), "explanation": lines}
 
     def exit_status(self, *, require_complete: bool = False) -> int:
         """1 with a finding; 4 if the cover has to be complete and is not, or a guest never came to rest; else 0."""

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from irqvisor.hv.explore import examine
-from irqvisor.hv.explore.quiet import SLICE, Settled
 from irqvisor.lab.explore import site, work
 from irqvisor.lab.explore.bench import Bench, was_examined
 from irqvisor.lab.explore.progress import OnProgress, Progress
@@ -19,7 +18,6 @@ from irqvisor.lab.explore.question import Question
 from irqvisor.lab.explore.site import Piece, Walk
 from irqvisor.lab.explore.work import PAIR, RANDOM, Injection, Journal, Result, Task, number_of, schedule_of
 from irqvisor.machine import Machine
-from irqvisor.tables import Table
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ def reproduce(question: Question, injections: tuple[Injection, ...], *, log: boo
         advance(machine, injection.instant)
         with np.errstate(over="ignore"):
             examine.post(machine.arrays, number_of(question, injection.source))
-    rest(machine, question.bound)
+    site.rest(machine, question.bound)
     return machine
 
 
@@ -193,17 +191,3 @@ def verdict_of(bench: Bench, start: Machine, injections: Sequence[Injection]) ->
     last = injections[-1]
     site.run(machine, last.instant)
     return int(bench.examine(Piece(0, 1, machine), number_of(bench.question, last.source)).verdict[0])
-
-
-def rest(machine: Machine, bound: int) -> None:
-    """Run on until the machine is quiet, as a fork of the exploration does."""
-    left = bound
-    counts = machine.views[Table.CONTEXT_COUNT]
-    while left > 0:
-        interrupted = int(counts.vectored.max())
-        settled, done = site.run(machine, min(left, SLICE))
-        left -= done
-        if settled != Settled.BUDGET:
-            return
-        if int(counts.vectored.max()) == interrupted and examine.is_restful(machine.arrays):
-            return

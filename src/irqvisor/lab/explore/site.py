@@ -13,7 +13,7 @@ import numpy as np
 
 from irqvisor.errors import GuestFault, UsageError
 from irqvisor.hv.explore import canonical, examine
-from irqvisor.hv.explore.quiet import Settled
+from irqvisor.hv.explore.quiet import SLICE, Settled
 from irqvisor.hw.state import CLEAN, CODE_PAGE, LITTLE, Phase, Stop
 from irqvisor.lab import build
 from irqvisor.lab.explore.question import Question
@@ -161,6 +161,20 @@ def run(machine: Machine, quota: int) -> tuple[Settled, int]:
             if not machine.attend():
                 return Settled.STORM, quota - int(job.left)
     return Settled.BUDGET, quota
+
+
+def rest(machine: Machine, bound: int) -> None:
+    """Run on until the machine is quiet, as a fork of the exploration does."""
+    left = bound
+    counts = machine.views[Table.CONTEXT_COUNT]
+    while left > 0:
+        interrupted = int(counts.vectored.max())
+        settled, done = run(machine, min(left, SLICE))
+        left -= done
+        if settled != Settled.BUDGET:
+            return
+        if int(counts.vectored.max()) == interrupted and examine.is_restful(machine.arrays):
+            return
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from irqvisor.lab.explore.explain import explain
+from irqvisor.lab.explore.explain import EXPLAINED, explain
 from irqvisor.lab.explore.finding import Finding, meaning
 from irqvisor.lab.explore.report import Report
 from irqvisor.lab.explore.zoo import Outcome, symbol
 from irqvisor.lab.text import count, listing, plural
-
-EXPLAINED = 3
-"""Findings that are explained; the others are named, and can be replayed."""
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -64,6 +61,8 @@ def certificate(report: Report) -> Iterator[str]:
         yield "  states were not merged: a guest reads the clock"
     for reason, number in report.pruned.items():
         yield f"  pruned: {plural(number, 'instant')} at which the device cannot raise: {reason}"
+    for reason, number in report.explained.items():
+        yield f"  {plural(number, 'pair')} not told, for {reason}"
     for gap in report.gaps:
         yield f"  not covered: {gap}"
     if report.silent:

@@ -1,6 +1,7 @@
 """The zoo: real bugs of interrupt paths, found by exploration, and their fixes, certified by the same one.
 
-Each entry is a small guest in two versions of one source (examples/zoo/), which differ by a macro. Its manifest says
+Each entry is a small guest in two versions of one source (examples/zoo/), which differ by a macro; or, where the bug is
+the hypervisor's, a guest in one version that runs with a defect of the hypervisor and without. Its manifest says
 under which design, by which judge and between which symbols the buggy one has to be found; the fixed one has to be
 certified over the same window, completely.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from irqvisor.errors import UsageError, did_you_mean
+from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.explore import question, search
 from irqvisor.lab.explore.finding import Place
 from irqvisor.lab.explore.handler import scenario_of
@@ -31,7 +33,7 @@ class Entry:
 
     Attributes:
         name: of its source, examples/zoo/NAME.c.
-        title: what the guest does wrong.
+        title: what the guest, or the hypervisor, does wrong.
         reference: where the bug is told of.
         design, cpu: what it runs under.
         judge: what the first finding has to be called.
@@ -42,6 +44,9 @@ class Entry:
         level: whether their lines are level sensitive.
         window: instants, for a guest that computes.
         reentry: whether re-entry is judged.
+        defect: the hypervisor's, in the buggy version, whose image is the fixed one's; empty: the guest's own.
+        neighbour: whether a second domain runs the same image without a device.
+        settings: what else of the scenario is not as usual, as the option ``--set`` writes it.
     """
 
     name: str
@@ -58,6 +63,13 @@ class Entry:
     level: bool = False
     window: int | None = None
     reentry: bool = False
+    defect: str = ""
+    neighbour: bool = False
+    settings: Sequence[str] = ()
+
+    def image(self, version: str) -> Path:
+        """The guest of a version."""
+        return FOLDER / (f"{self.name}.elf" if self.defect else f"{self.name}.{version}.elf")
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,7 @@ class Outcome:
             "reference": entry.reference,
             "design": entry.design,
             "cpu": entry.cpu,
+            "defect": entry.defect,
             "as_expected": not self.problems,
             "problems": self.problems,
             "buggy": {"findings": len(self.buggy.findings), "first": first, "counts": self.buggy.counts},
@@ -120,13 +133,16 @@ def choose(names: Sequence[str]) -> list[Entry]:
 def asked(entry: Entry, version: str) -> Question:
     """The exploration of one version."""
     scenario = scenario_of(
-        FOLDER / f"{entry.name}.{version}.elf",
+        entry.image(version),
         devices=entry.devices,
         before=entry.before,
         trigger="level" if entry.level else "edge",
         slots=4,
         cpu=entry.cpu,
+        neighbour=entry.neighbour,
     )
+    defects = [f'defects=["{entry.defect}"]'] if entry.defect and version == BUGGY else []
+    scenario = scenarios.with_overrides(scenario, [*entry.settings, *defects])
     return question.ask(scenario, entry.design, sources=entry.sources, window=entry.window, reentry=entry.reentry)
 
 

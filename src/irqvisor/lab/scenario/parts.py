@@ -60,7 +60,7 @@ def _unset() -> int:
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]([ -~]*[!-~])?$")]
 Microseconds = Annotated[float, Field(ge=0.1, le=1e9)]
-DefectName = Literal["unrecoverable-panics", "softirqs-skipped", "eoi-on-caller"]
+DefectName = Literal["unrecoverable-panics", "softirqs-skipped", "eoi-on-caller", "foreign-dropped"]
 Hertz = Annotated[float, Field(ge=0.001, le=1e7)]
 
 
