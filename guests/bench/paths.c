@@ -48,6 +48,9 @@
 #define RING_VALID 0x80000000UL
 #define PQ_P 2UL
 
+#define ON 2UL /* in a vCPU's flags: a notification is outstanding, */
+#define SN 4UL /* ... or suppressed */
+
 #define PORT_INTERDOMAIN 3
 #define POLL_MAX 128
 
@@ -638,6 +641,35 @@ NOINLINE static u64 escalation(struct pcpu *here, u64 number)
     return line->owner->flags & BLOCKED;
 }
 
+/* H_NOTIFY: the caller's channel, as it is to be; its number is all that there is to check. */
+NOINLINE static u64 notify(struct vcpu *v, u64 number)
+{
+    struct domain *domain = v->domain;
+    struct port *channel;
+
+    if (number >= domain->ports)
+        return -4UL;
+    channel = &domain->port[number];
+    if (channel->state != PORT_INTERDOMAIN || channel->remote != domain)
+        return -4UL;
+    pic_write(channel->remote_port);
+    return 0;
+}
+
+/* A vector is posted by software; making its processor look is an IPI. */
+NOINLINE static u64 post(struct vcpu *v, u64 vector)
+{
+    u64 word = vector >> 6, bit = 1UL << (vector & 63);
+
+    if (v->soft[word] & bit)
+        return 0;
+    atomic_set(&v->soft[word], bit);
+    if (v->flags & (ON | SN))
+        return 0;
+    atomic_set(&v->flags, ON);
+    return 1;
+}
+
 /* ----------------------------------------------------------------------------------------------- each of them, once */
 
 #define IRQ 5UL
@@ -765,6 +797,8 @@ NORETURN void kernel_main(const void *tree)
     pull(v, none);
     KEEP(arm(v, none));
     KEEP(escalation(here, irq));
+    KEEP(notify(v, irq));
+    KEEP(post(other, irq));
     leave(0);
 }
 

@@ -14,8 +14,7 @@
 #include "papr.h"
 #include "processor.h"
 
-#define NUMBERS 576 /* of sources: as many as a controller has inputs, and an IPI for each vCPU */
-#define PRIORITIES 8
+#define NUMBERS (512 + MAX_VCPUS + MAX_SOURCES) /* inputs; IPIs; channels, which have no input */
 
 #define TIMA_CPPR 0x11
 #define TIMA_ACKNOWLEDGE 0x810
@@ -32,14 +31,6 @@
 
 u64 front_forgets_recheck; /* the line is real: there is nothing to forget */
 
-struct event_queue {
-    volatile u32 *entry;
-    u32 index;
-    u32 last; /* index of its last entry */
-    u32 generation;
-};
-
-static struct event_queue queues[PRIORITIES];
 static struct source *source_of_number[NUMBERS];
 
 static inline u64 esb_load(u64 number, u64 offset)
@@ -52,20 +43,32 @@ static inline void set_cppr(u64 value)
     *(volatile u8 *)(config.tima + TIMA_CPPR) = (u8)value;
 }
 
+/* Of this vCPU: its event queues and its own IPI. */
 void front_init(void)
 {
+    struct vcpu *vcpu = this_vcpu();
+
     set_cppr(CPPR_CLOSED);
-    for (u64 priority = 0; priority < PRIORITIES; priority++) {
-        struct event_queue *queue = &queues[priority];
-        queue->entry = (volatile u32 *)(u64)config.queue[priority].address;
-        queue->last = (1u << config.queue[priority].order) - 1;
+    for (u64 priority = 0; priority < XIVE_PRIORITIES; priority++) {
+        const struct queue_place *place = &config.queues[vcpu->number][priority];
+        struct event_queue *queue = &vcpu->queue[priority];
+        queue->entry = (volatile u32 *)(u64)place->address;
+        queue->last = (1u << place->order) - 1;
         queue->generation = ENTRY_GENERATION;
     }
-    if (config.ipi >= NUMBERS)
-        give_up(EXIT_SETUP, "no such source", config.ipi);
-    source_of_number[config.ipi] = &self;
-    self.irq = (u32)config.ipi;
-    esb_load(config.ipi, ESB_SET_RESET);
+    vcpu->ipi.ring = self.ring;
+    vcpu->ipi.irq = (u32)(config.ipi + vcpu->number);
+    front_register(&vcpu->ipi);
+}
+
+void front_init_secondary(void)
+{
+    front_init();
+}
+
+void front_start_vcpu(u64 number, u64 entry, u64 argument)
+{
+    board_start_vcpu(number, entry, argument);
 }
 
 void front_register(struct source *source)
@@ -77,9 +80,28 @@ void front_register(struct source *source)
     esb_load(source->irq, ESB_SET_RESET);
 }
 
+/* A channel has a source of its own, as a device has. */
+void front_register_channel(struct source *source)
+{
+    front_register(source);
+}
+
+void front_open_channel(struct channel *channel)
+{
+    (void)channel;
+}
+
+/* By the page of the consumer's source if it is in this guest's memory map, or the hypervisor triggers it. */
+void front_notify(const struct channel *channel)
+{
+    if (channel->trigger)
+        *channel->trigger = 0;
+    else
+        papr_call1(H_NOTIFY, channel->number);
+}
+
 void front_ready(void)
 {
-    self.eoi_argument = config.esb + (config.ipi << ESB_SHIFT) + ESB_EOI;
     set_cppr(CPPR_OPEN);
 }
 
@@ -103,7 +125,7 @@ struct source *get_irq(struct scan *scan)
 {
     u32 acknowledged = *(volatile u16 *)(config.tima + TIMA_ACKNOWLEDGE);
 
-    scan->queue = &queues[acknowledged & (PRIORITIES - 1)];
+    scan->queue = &this_vcpu()->queue[acknowledged & (XIVE_PRIORITIES - 1)];
     if (UNLIKELY(!(acknowledged & ACKNOWLEDGED)))
         return NO_IRQ;
     return take_entry(scan->queue);
@@ -167,7 +189,7 @@ void front_idle(void)
 
 void front_send_self(void)
 {
-    *(volatile u64 *)(config.esb + (config.ipi << ESB_SHIFT) + ESB_TRIGGER) = 0;
+    *(volatile u64 *)(config.esb + ((u64)this_vcpu()->ipi.irq << ESB_SHIFT) + ESB_TRIGGER) = 0;
 }
 
 void front_console(const char *text, u64 length)

@@ -37,11 +37,38 @@ void front_init(void)
     source_of_vector[config.ipi] = &self;
 }
 
+void front_init_secondary(void)
+{
+    *controller(TASK_PRIORITY) = PRIORITY_CLOSED;
+}
+
+void front_start_vcpu(u64 number, u64 entry, u64 argument)
+{
+    board_start_vcpu(number, entry, argument);
+}
+
 void front_register(struct source *source)
 {
     if (source->irq >= VECTORS)
         give_up(EXIT_SETUP, "no such vector", source->irq);
     source_of_vector[source->irq] = source;
+}
+
+/* A channel has a vector of its own, as a device has. */
+void front_register_channel(struct source *source)
+{
+    front_register(source);
+}
+
+void front_open_channel(struct channel *channel)
+{
+    (void)channel;
+}
+
+/* Only the hypervisor can post for another vCPU. */
+void front_notify(const struct channel *channel)
+{
+    papr_call1(H_NOTIFY, channel->number);
 }
 
 void front_ready(void)

@@ -31,12 +31,9 @@ void front_register(struct source *source)
     source_of_input[input] = source;
 }
 
-/* PAPR's start-cpu without RTAS: the board starts it. */
 void front_start_vcpu(u64 number, u64 entry, u64 argument)
 {
-    board()->start_at = entry;
-    board()->start_with = argument;
-    board()->start = number;
+    board_start_vcpu(number, entry, argument);
 }
 
 /* One IPI a vCPU: it stands for every channel to it. */

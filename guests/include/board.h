@@ -22,6 +22,14 @@ static inline struct board_registers *board(void)
     return (struct board_registers *)BOARD_REGISTERS;
 }
 
+/* PAPR's start-cpu without RTAS: the board starts another vCPU. */
+static inline void board_start_vcpu(u64 number, u64 entry, u64 argument)
+{
+    board()->start_at = entry;
+    board()->start_with = argument;
+    board()->start = number;
+}
+
 /* A device's ring in its owner's memory. Item k, counted from 0, is in slot k % slots and reads k + 1. */
 struct ring {
     volatile u64 head; /* items ever posted; the device writes it */

@@ -81,7 +81,7 @@ void front_recheck(void);
 /* Interrupts are on: sleep, unless something is pending. Returns with interrupts on, and one taken. */
 void front_idle(void);
 
-/* Send an interrupt to this very processor; it arrives as &self. The first call may set up what it needs. */
+/* Send an interrupt to this very processor; it arrives as &self, or as a source that is a copy of it. The first call may set up what it needs. */
 void front_send_self(void);
 
 /* misbehave = "forget-recheck": front_enable() and front_recheck() no longer look at what came while EE was 0. */

@@ -11,26 +11,6 @@
 #define PORT_WORDS (MAX_SOURCES / PORTS_PER_WORD + 1) /* port 0 is nobody's, and a loopback channel takes two */
 #define STACK_BYTES 2048 /* of each vCPU but the first, its struct vcpu included */
 
-/* What one virtual processor has for itself. r13 points at it, on each its own; nothing else uses r13. */
-struct vcpu {
-    u64 stack; /* where its r1 begins: secondary.S */
-    u64 number;
-    u64 due;                      /* time base at the next tick */
-    struct xen_vcpu_info *info;   /* xen designs: its part of the shared page */
-    u64 bound[PORT_WORDS];        /* xen designs: the ports that notify it, counted like `scan.word` */
-};
-_Static_assert(OFFSET_OF(struct vcpu, stack) == 0, "secondary.S");
-_Static_assert(OFFSET_OF(struct vcpu, info) == 24, "xen_x86_entry.S");
-
-extern struct vcpu first_vcpu;
-
-static inline struct vcpu *this_vcpu(void)
-{
-    struct vcpu *vcpu;
-    __asm__("mr %0,13" : "=r"(vcpu));
-    return vcpu;
-}
-
 /*
  * One device, as the device tree describes it and as its driver remembers it. Inside this kernel it stands for its
  * interrupt too: a front end maps what its controller says (a vector, an XISR, a port) to a source.
@@ -53,6 +33,43 @@ struct source {
 };
 _Static_assert(sizeof(struct source) == 64, "an index becomes an address by one shift");
 
+/* direct: what this kernel knows of one of its event queues. */
+#define XIVE_PRIORITIES 8
+struct event_queue {
+    volatile u32 *entry;
+    u32 index;      /* of the next entry */
+    u32 last;       /* of the queue's last one */
+    u32 generation; /* what the top bit of a new entry is */
+};
+
+/* What one virtual processor has for itself. r13 points at it, on each its own; nothing else uses r13. */
+struct vcpu {
+    u64 stack; /* where its r1 begins: secondary.S */
+    u64 number;
+    u64 due;                               /* time base at the next tick */
+    union {
+        struct {
+            struct xen_vcpu_info *info;    /* xen designs: its part of the shared page */
+            u64 bound[PORT_WORDS];         /* xen designs: the ports that notify it, counted like `scan.word` */
+        };
+        struct {
+            struct event_queue queue[XIVE_PRIORITIES]; /* direct */
+            struct source ipi;             /* direct: its own IPI, which is like `self` */
+        };
+    };
+};
+_Static_assert(OFFSET_OF(struct vcpu, stack) == 0, "secondary.S");
+_Static_assert(OFFSET_OF(struct vcpu, info) == 24, "xen_x86_entry.S");
+
+extern struct vcpu first_vcpu;
+
+static inline struct vcpu *this_vcpu(void)
+{
+    struct vcpu *vcpu;
+    __asm__("mr %0,13" : "=r"(vcpu));
+    return vcpu;
+}
+
 #define MAX_CHANNELS 16
 
 /* A ring that this guest fills for another guest, or for another of its own vCPUs. */
@@ -65,12 +82,22 @@ struct channel {
     u32 slots;
     u32 number;
     u32 vcpu;          /* of the consumer */
-    u32 remote_domain; /* the consumer, if remote_port is not 0 */
-    u32 remote_port;
+    union {
+        struct {
+            u32 remote_domain; /* the consumer, if remote_port is not 0 */
+            u32 remote_port;
+        };
+        volatile u64 *trigger; /* direct: the page that notifies it; null: a hypercall does */
+    };
     u32 port;          /* what to send on */
 };
 
 #define NO_IRQ ((struct source *)0) /* nothing (more) is pending */
+
+/* direct: the event queue of a priority, and log2 of its entries; 0: there is none. */
+struct queue_place {
+    u32 address, order;
+};
 
 /* What /irqvisor, /cpus, /xen and /interrupt-controller of the device tree say. */
 struct configuration {
@@ -84,10 +111,8 @@ struct configuration {
     u64 vcpus;          /* virtual processors */
     u64 shared_info;    /* xen designs: address of the page shared with the hypervisor */
     u64 design_options; /* bits of the design's options (src/irqvisor/spec/designs.py) */
-    u64 tima, esb, ipi; /* direct: the ring; the page of source 0; the source that is this processor's own */
-    struct {
-        u32 address, order;
-    } queue[8];         /* direct: the event queue of each priority, and log2 of its entries; 0: there is none */
+    u64 tima, esb, ipi; /* direct: the ring; the page of source 0; the source that is vCPU 0's IPI */
+    const struct queue_place (*queues)[XIVE_PRIORITIES]; /* direct: of each vCPU */
     const char *misbehave; /* what this guest does wrong; null: nothing */
 };
 

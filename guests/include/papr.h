@@ -11,6 +11,7 @@ enum papr_call {
     H_IPI = 0x6C,           /* r4 server, r5 MFRR */
     H_XIRR = 0x74,          /* returns r4 = CPPR << 24 | XISR, and takes the interrupt */
     H_CEDE = 0xE0,          /* sleep with MSR[EE] <- 1 */
+    H_NOTIFY = 0xEF00,      /* this board's own: r4 number of a channel; notify its consumer */
 };
 
 #define XISR_MASK 0xFFFFFF

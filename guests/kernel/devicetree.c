@@ -59,14 +59,10 @@ static const struct field xen_fields[] = {
     {0},
 };
 
-#define QUEUE(n) \
-    CONFIGURATION("queues", 8 * n, 1, queue[n].address), CONFIGURATION("queues", 8 * n + 4, 1, queue[n].order)
-
 static const struct field xive_fields[] = {
     CONFIGURATION("reg", 0, 2, tima),
     CONFIGURATION("esb", 0, 2, esb),
     CONFIGURATION("ipi", 0, 1, ipi),
-    QUEUE(0), QUEUE(1), QUEUE(2), QUEUE(3), QUEUE(4), QUEUE(5), QUEUE(6), QUEUE(7),
     {0},
 };
 
@@ -93,6 +89,7 @@ static const struct field channel_fields[] = {
     CHANNEL("vcpu", 0, 1, vcpu),
     CHANNEL("remote", 0, 1, remote_domain),
     CHANNEL("remote", 4, 1, remote_port),
+    CHANNEL("trigger", 0, 2, trigger),
     {0},
 };
 
@@ -141,6 +138,8 @@ static void fill(struct place place, const char *name, const u32 *value, u32 len
 {
     if (place.fields == irqvisor_fields && equal(name, "misbehave"))
         config.misbehave = (const char *)value;
+    if (place.fields == xive_fields && equal(name, "queues"))
+        config.queues = (const struct queue_place(*)[XIVE_PRIORITIES])value;
     if (place.fields == channel_fields && equal(name, "after")) {
         ((struct channel *)place.record)->after = value;
         ((struct channel *)place.record)->after_count = length / 4;

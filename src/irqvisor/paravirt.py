@@ -6,6 +6,7 @@ work counters and rings; the kernel is at the bottom.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from irqvisor.hw.state import NEVER, NOBODY, Arrival, Model, RegionKind
 from irqvisor.hw.wiring import Controller
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
 from irqvisor.spec import sapic, xen, xive
-from irqvisor.spec.designs import DIRECT_POSTED, IA64_EVENTS, Design
+from irqvisor.spec.designs import DIRECT_ESB, DIRECT_POSTED, IA64_EVENTS, Design
 from irqvisor.spec.openpic import WINDOW_BYTES
 from irqvisor.spec.papr import PRIORITY_NONE, XISR_SOURCES
 from irqvisor.spec.power_isa import HID0_HDICE, HID0_NAP, HID4_LPES0, LPCR_HDICE, LPCR_LPES0, MSR_HV, MSR_ME, MSR_SF
@@ -170,6 +171,16 @@ class Config:
         return self.design == Design.DIRECT and self.options & DIRECT_POSTED == 0
 
     @property
+    def maps_triggers(self) -> bool:
+        """Whether a guest may trigger the sources of those whom it has channels to."""
+        return self.options & DIRECT_ESB != 0
+
+    @cached_property
+    def lines(self) -> vcpu_controllers.Lines:
+        """The sources of a controller that knows vCPUs."""
+        return vcpu_controllers.Lines(self)
+
+    @property
     def controller(self) -> Controller:
         """Where the lines of the devices lead."""
         if self.has_descriptors:
@@ -207,7 +218,7 @@ def ring_bytes(slots: int) -> int:
 class Layout:
     """Where things are in one domain, as guest real addresses."""
 
-    shared_info: int  # the top page: shared with Xen, or the event queues of XIVE
+    shared_info: int  # the top page: shared with Xen; or pages, of the event queues of XIVE
     tree: int
     tree_bytes: int
     work: int
@@ -228,7 +239,7 @@ def numbered(config: Config) -> list[tuple[int, ChannelConfig]]:
 
 def lay_out(config: Config, d: int) -> Layout:
     """Place a domain's data below the top of its memory."""
-    shared = config.domains[d].ram_bytes - PAGE
+    shared = config.domains[d].ram_bytes - top_bytes(config, d)
     owned = {s: source.slots for s, source in enumerate(config.sources) if source.domain == d}
     owned |= {s: c.slots for s, c in numbered(config) if c.consumer == d and not c.is_shared}
     shared_rings = dict.fromkeys((s for s, c in numbered(config) if c.is_shared), 0)
@@ -257,6 +268,11 @@ def lay_out(config: Config, d: int) -> Layout:
     return Layout(shared, tree, size, work, rings, place // PAGE * PAGE, console)
 
 
+def top_bytes(config: Config, d: int) -> int:
+    """The pages at the top of a domain's memory."""
+    return whole_pages(vcpu_controllers.queue_bytes(config, d)) if config.has_xive else PAGE
+
+
 def starts_as_domu(config: Config, d: int) -> bool:
     """Whether a domain has the pages that Xen's toolstack gives one."""
     return config.has_shared_info and config.domains[d].start == "domu"
@@ -282,19 +298,20 @@ def build(config: Config) -> Machine:
             Table.HEADER: 1,
             Table.PCPU: config.pcpus,
             Table.CONTEXT: vcpus,
-            Table.REGION: n * REGIONS + 2 * len(config.channels),
+            Table.REGION: n * REGIONS + 3 * len(config.channels),
             Table.PIC: 1,
             Table.PIC_CPU: config.pcpus,
             Table.PIC_SOURCE: n_pirq + openpic.INTERNAL_SOURCES,
-            Table.XIVE_SOURCE: n_pirq + vcpus if config.has_xive else 0,
+            Table.XIVE_SOURCE: config.lines.count if config.has_xive else 0,
             Table.XIVE_QUEUE: xive.PRIORITIES * vcpus if config.has_xive else 0,
             Table.XIVE_VP: vcpus if config.has_xive else 0,
             Table.XIVE_RING: config.pcpus if config.has_xive else 0,
-            Table.POSTED_SOURCE: n_pirq + vcpus if config.has_descriptors else 0,
+            Table.POSTED_SOURCE: config.lines.count if config.has_descriptors else 0,
             Table.POSTED_VP: vcpus if config.has_descriptors else 0,
             Table.EVENT: EVENTS_PER_SOURCE * len(config.sources)
             + sum(s.depth for s in config.sources)
             + 8 * config.pcpus
+            + (config.lines.count if config.controller != Controller.OPENPIC else 0)
             + SPARE_EVENTS,
             Table.SOURCE: sources,
             Table.ARRIVAL: sum(len(a) for a in arrivals),
@@ -329,9 +346,10 @@ def build(config: Config) -> Machine:
     return machine
 
 
-REGIONS = 7
+REGIONS = 8
 """Regions of a domain, at most: RAM, doorbells, board registers, and the controller on bare metal, or event queues and
-the pages of XIVE, or registers for posting to channels. The rings of channels to and from other domains follow."""
+the pages of XIVE, and registers for posting to channels. What channels to and from other domains need comes on top: the
+ring for both, and perhaps a page that triggers."""
 
 
 def _header(machine: Machine, config: Config, n_pirq: int) -> None:
@@ -392,7 +410,7 @@ def _domains(machine: Machine, config: Config, shared_ram: int) -> list[Layout]:
             e.port, e.ports = FIRST_PORTS * d, FIRST_PORTS
             e.valid = xen.PORT_BUCKET_MODERN if domain.modern else xen.PORT_BUCKET_2008
             ports[FIRST_PORTS * d].state = PortState.RESERVED
-        plain = domain.ram_bytes - PAGE if config.has_xive else domain.ram_bytes
+        plain = layout.shared_info if config.has_xive else domain.ram_bytes
         wired = [
             (0, plain, RegionKind.RAM, ram),
             (DOORBELLS, DOORBELL_BYTES * max(int(machine.header.n_source), 1), RegionKind.DOORBELL, 0),
@@ -402,10 +420,10 @@ def _domains(machine: Machine, config: Config, shared_ram: int) -> list[Layout]:
             wired.append((PIC, WINDOW_BYTES, RegionKind.PIC, 0))
         if config.has_xive:
             wired += [
-                (layout.shared_info, PAGE, RegionKind.QUEUE, ram + layout.shared_info),
+                (layout.shared_info, top_bytes(config, d), RegionKind.QUEUE, ram + layout.shared_info),
                 (vcpu_controllers.TIMA, xive.TIMA_BYTES, RegionKind.TIMA, 0),
-                (vcpu_controllers.ESB, xive.ESB_BYTES * len(machine.views[Table.XIVE_SOURCE]), RegionKind.ESB, 0),
             ]
+            wired += [(at, size, RegionKind.ESB, first) for at, size, first in vcpu_controllers.regions(config, d)]
         if config.has_descriptors:
             wired.append((vcpu_controllers.TIMA, PAGE, RegionKind.VAPIC, 0))
         wired += _shared_rings(config, d, layout, shared_ram)
@@ -430,6 +448,9 @@ def _shared_rings(config: Config, d: int, layout: Layout, shared_ram: int) -> li
         if c.is_shared and d in (c.producer, c.consumer):
             at = layout.rings[s]
             wired.append((at, whole_pages(ring_bytes(c.slots)), RegionKind.RAM, shared_ram + at - SHARED_RINGS))
+        if c.is_shared and d == c.producer and config.has_xive and config.maps_triggers:
+            page = vcpu_controllers.trigger_page(config, s) or 0
+            wired.append((page, xive.ESB_BYTES, RegionKind.TRIGGER, config.lines.of_source[s].number))
     return wired
 
 
@@ -508,7 +529,8 @@ def _channels(machine: Machine, config: Config, layouts: list[Layout]) -> None:
         e = machine.views[Table.SOURCE][s]
         consumer = machine.views[Table.DOMAIN][c.consumer]
         v = int(consumer.vcpu) + c.vcpu
-        e.kind, e.irq, e.context, e.lpid, e.poster = int(Arrival.CHANNEL), NOBODY, v, c.consumer, c.producer
+        e.kind, e.context, e.lpid, e.poster = int(Arrival.CHANNEL), v, c.consumer, c.producer
+        e.irq = config.lines.of_source[s].number if config.controller != Controller.OPENPIC else NOBODY
         e.slots, e.posted, e.closes, e.due = c.slots, posted, int(c.closes), NEVER
         posted += c.slots
         region = next(
@@ -519,7 +541,7 @@ def _channels(machine: Machine, config: Config, layouts: list[Layout]) -> None:
         e.ring = int(region.ram) + layouts[c.consumer].rings[s] - int(region.start)
         e.next = machine.views[Table.VCPU][v].inbox
         machine.views[Table.VCPU][v].inbox = s + 1
-        if c.is_shared:
+        if c.is_shared and config.has_shared_info:
             plane = control.Plane(machine, c.consumer, v, 0)
             answer = operations.alloc_unbound(plane, xen.DOMID_SELF, c.producer)
             machine.views[Table.SOURCE][s].port = answer["port"]
@@ -606,7 +628,7 @@ FRONT_ENDS: dict[Design, devicetree.FrontEnd] = {
 def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None) -> devicetree.BoardTree:
     """`machine`: where the ports of channels are known; without, the tree has its size but not its contents."""
     domain = config.domains[d]
-    vector = vcpu_controllers.vectors(config, d)[0] if config.has_descriptors else {}
+    names = vectors(config, d) if config.controller == Controller.OPENPIC else vcpu_controllers.names(config, d)
     base = XISR_SOURCES if config.design in {Design.RHYPE, Design.HYBRID} else 0
     return devicetree.BoardTree(
         ram_bytes=domain.ram_bytes,
@@ -619,7 +641,7 @@ def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None
                 bytes=RING_HEADER + 8 * source.slots,
                 doorbell=DOORBELLS + DOORBELL_BYTES * s,
                 slots=source.slots,
-                irq=vectors(config, d).get(s, vector.get(source.irq, base + source.irq)),
+                irq=names.get(s, base + source.irq),
                 level=source.level,
                 label=source.name,
                 priority=source.priority,
@@ -635,7 +657,7 @@ def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None
                 bytes=RING_HEADER + 8 * c.slots,
                 doorbell=DOORBELLS + DOORBELL_BYTES * s,
                 slots=c.slots,
-                irq=_port(machine, s) if c.is_shared else 0,
+                irq=names.get(s, _port(machine, s) if c.is_shared else 0),
                 label=c.name,
                 vcpu=c.vcpu,
                 channel=True,
@@ -652,8 +674,9 @@ def _tree(config: Config, d: int, layout: Layout, machine: Machine | None = None
                 slots=c.slots,
                 after=c.after,
                 vcpu=c.vcpu,
-                remote_domain=c.consumer if c.is_shared else None,
+                remote_domain=c.consumer if c.is_shared and config.has_shared_info else None,
                 remote_port=_port(machine, s) if c.is_shared else 0,
+                trigger=vcpu_controllers.trigger_page(config, s) if config.has_xive else None,
             )
             for s, c in numbered(config)
             if c.producer == d

@@ -10,8 +10,9 @@ from irqvisor.lab import metrics, runner
 from irqvisor.lab import scenario as scenarios
 from irqvisor.paravirt import DOORBELL_BYTES, DOORBELLS, POSTS, SHARED_RINGS
 from irqvisor.spec import papr
-from irqvisor.spec.power_isa import MSR_EE
+from irqvisor.spec.power_isa import MSR_EE, VEC_DATA_STORAGE
 from irqvisor.tables import Table
+from irqvisor.vcpu_controllers import TRIGGERS
 
 SHORT = {"slice_us": 20, "hdec_period_us": 20}
 BELL = {"name": "bell", "owner": "left", "arrival": periodic(1e6)}
@@ -49,24 +50,32 @@ def two_vcpus(**settings):
     )
 
 
+POSTED = {"options": {"direct": {"variant": "posted"}}}
+MAPPED = {"options": {"direct": {"ipi": "esb"}}}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("pcpus", [1, 2])
 @pytest.mark.parametrize(
-    ("design", "made"),
+    ("design", "made", "settings"),
     [
-        ("xen-ppc", two_domains),
-        ("xen-ppc", two_vcpus),
-        ("rhype", two_vcpus),
-        ("xen-x86", two_domains),
-        ("xen-ia64", two_domains),
-        ("xen-ia64", two_vcpus),
-        ("hybrid", two_domains),
-        ("hybrid", two_vcpus),
+        ("xen-ppc", two_domains, {}),
+        ("xen-ppc", two_vcpus, {}),
+        ("rhype", two_vcpus, {}),
+        ("xen-x86", two_domains, {}),
+        ("xen-ia64", two_domains, {}),
+        ("xen-ia64", two_vcpus, {}),
+        ("hybrid", two_domains, {}),
+        ("hybrid", two_vcpus, {}),
+        ("direct", two_domains, {}),
+        ("direct", two_domains, MAPPED),
+        ("direct", two_domains, POSTED),
+        ("direct", two_vcpus, {}),
+        ("direct", two_vcpus, POSTED),
     ],
-    ids=["domains", "vcpus", "rhype", "xen-x86", "xen-ia64", "xen-ia64-vcpus", "hybrid", "hybrid-vcpus"],
 )
-def test_an_item_goes_back_and_forth_until_the_sources_stop_and_none_is_lost(design, made, pcpus):
-    result = runner.run(made(pcpus=pcpus), design)
+def test_an_item_goes_back_and_forth_until_the_sources_stop_and_none_is_lost(design, made, settings, pcpus):
+    result = runner.run(made(pcpus=pcpus, **settings), design)
     ping, pong = of(result, "ping"), of(result, "pong")
     assert ping["raised"] > 15
     assert ping["raised"] - pong["raised"] in (0, 1)
@@ -77,7 +86,8 @@ def test_an_item_goes_back_and_forth_until_the_sources_stop_and_none_is_lost(des
 
 
 @pytest.mark.slow
-def test_a_split_driver_passes_every_item_on_and_back():
+@pytest.mark.parametrize(("design", "settings"), [("xen-ppc", {}), ("direct", {}), ("direct", POSTED)])
+def test_a_split_driver_passes_every_item_on_and_back(design, settings):
     scenario = small(
         [{"name": "driver"}, {"name": "guest"}],
         [{"name": "disk", "owner": "driver", "trigger": "level", "arrival": periodic(9)}],
@@ -87,14 +97,15 @@ def test_a_split_driver_passes_every_item_on_and_back():
         ],
         pcpus=2,
         duration_ms=0.3,
+        **settings,
     )
-    result = runner.run(scenario, "xen-ppc")
+    result = runner.run(scenario, design)
     assert of(result, "disk")["raised"] == of(result, "request")["raised"] == of(result, "response")["raised"] > 30
     assert (result["lost"], result["pending"], result["rescued"]) == (0, 0, 0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "xen-x86", "xen-ia64", "hybrid"])
+@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "xen-x86", "xen-ia64", "hybrid", "direct"])
 def test_a_storm_of_ipis_loses_nothing(design):
     scenario = scenarios.with_overrides(scenarios.load("ipi-storm"), ["duration_ms=0.1", "drain_ms=0.1"])
     result = runner.run(scenario, design)
@@ -104,7 +115,7 @@ def test_a_storm_of_ipis_loses_nothing(design):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "hybrid"])
+@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "hybrid", "direct"])
 def test_a_full_ring_drops_and_says_so(design):
     scenario = small(
         [{"name": "left", "vcpus": 2, "handler_work": 300}],
@@ -127,6 +138,8 @@ def test_what_a_design_cannot_express_is_a_row_with_the_reason():
     assert "own partition" in runner.run(two_domains(), "rhype")["skipped"]
     assert "nothing between them" in runner.run(two_domains(), "native")["skipped"]
     assert "second vCPU" in runner.run(two_vcpus(), "native")["skipped"]
+    both = {"options": {"direct": {"variant": "posted", "ipi": "esb"}}}
+    assert "no page" in runner.run(two_domains(**both), "direct")["skipped"]
 
 
 def test_a_domain_that_lies_about_what_it_posted_is_stopped():
@@ -351,3 +364,41 @@ def test_256_vcpus_that_talk_lose_nothing(design, balance):
     assert (result["lost"], result["pending"], result["dropped"], result["rescued"]) == (0, 0, 0, 0)
     assert not result["violations"]
     assert not result["faults"]
+
+
+# ------------------------------------------------------------------------ direct: who may trigger whose source, and how
+
+
+def sender(options, v=0):
+    """A parked vCPU of the first domain of two that talk, and the controller sources of both channels."""
+    machine = ready(two_domains(compute=True, pcpus=2, **options), "direct")
+    guest = Parked(machine, v)
+    guest.memory[0x300:0x304] = guest.SPIN.to_bytes(4, "big")
+    return guest, machine.views[Table.XIVE_SOURCE][int(machine.views[Table.SOURCE][1].irq)]
+
+
+@pytest.mark.parametrize(("v", "s", "answer"), [(0, 1, papr.H_SUCCESS), (0, 2, papr.H_PARAMETER)])
+def test_h_notify_triggers_for_the_producer_only(v, s, answer):
+    guest, _ = sender({}, v)
+    assert guest.call(papr.H_NOTIFY, s) == answer
+
+
+@pytest.mark.parametrize("s", [0, 3, -1, 1 << 40])
+def test_h_notify_refuses_what_is_no_channel(s):
+    assert sender({})[0].call(papr.H_NOTIFY, s) == papr.H_PARAMETER
+
+
+def test_the_page_of_another_domains_source_is_there_only_if_it_was_granted_and_takes_only_triggers():
+    for options, is_there in ((MAPPED, True), ({}, False)):
+        guest, source = sender(options)
+        before = int(source.pq)
+        guest.park(guest.STD_R4_R3)
+        guest.cpu.gpr[3] = TRIGGERS + 4096 * 1
+        guest.machine.run(cycles=50)
+        assert (guest.at == VEC_DATA_STORAGE) != is_there
+        assert (int(source.pq) != before) == is_there
+    guest, source = sender(MAPPED)
+    guest.park(0xE8000000 | 4 << 21 | 3 << 16)  # ld r4, 0(r3)
+    guest.cpu.gpr[3] = TRIGGERS + 4096 * 1
+    guest.machine.run(cycles=50)
+    assert guest.at == VEC_DATA_STORAGE

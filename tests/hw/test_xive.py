@@ -10,9 +10,9 @@ import irqvisor.hw.wiring
 import irqvisor.trace  # noqa: F401  a buffer has every table
 from irqvisor import tables
 from irqvisor._jit import entry
-from irqvisor.hw import xive
+from irqvisor.hw import timeline, xive
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import NEVER, NOBODY
+from irqvisor.hw.state import NEVER, NOBODY, EventKind
 from irqvisor.spec import xive as spec
 from irqvisor.tables import Table
 from models.xive import Xive
@@ -20,7 +20,8 @@ from models.xive import Xive
 CPUS, VPS, ORDER = 2, 3, 3
 SOURCES = [(0, 0, False), (0, 3, False), (0, 3, True), (1, 3, False), (1, 6, True), (2, 0, False)]
 """(VP, priority, level)."""
-(TRIGGER, FALL, END, SET, MASK, ACK, CPPR, PUSH, PULL, SAVE, ESCALATION, READ, PENDING) = range(13)
+(TRIGGER, FALL, END, SET, MASK, ACK, CPPR, PUSH, PULL, SAVE, ESCALATION, READ, PENDING, SEND, ARRIVE) = range(15)
+IPI = 50
 PAGE = 4096
 
 
@@ -32,7 +33,7 @@ def step(m, what, a, b):
     elif what == FALL:
         xive.drop_line(m, a)
     elif what == END:
-        return xive.end(m, a)
+        return xive.end(m, b, a)
     elif what == SET:
         return xive.set_state(m, a, b)
     elif what == MASK:
@@ -53,17 +54,22 @@ def step(m, what, a, b):
         xive.read_entry(m, 0, a, b)
     elif what == PENDING:
         xive.store_tima(m, a, spec.TIMA_SET_PENDING, 1, b)
+    elif what == SEND:
+        xive.send(m, b, a)
+    elif what == ARRIVE:
+        timeline.cancel(m, EventKind.FORWARDED, a)
+        xive.arrive(m, a)
     return 0
 
 
 @entry
 def load_esb(m, lpid, offset):
-    return xive.load_esb(m, 0, lpid, offset)
+    return xive.load_esb(m, 0, lpid, 0, offset)
 
 
 @entry
-def store_esb(m, lpid, offset):
-    return xive.store_esb(m, 0, lpid, offset)
+def store_esb(m, lpid, offset, may_trigger):
+    return xive.store_esb(m, 0, lpid, 0, offset, may_trigger)
 
 
 @entry
@@ -84,6 +90,7 @@ class Board:
                 Table.XIVE_QUEUE: spec.PRIORITIES * VPS,
                 Table.XIVE_VP: VPS,
                 Table.XIVE_RING: CPUS,
+                Table.EVENT: len(SOURCES),
                 Table.REQUEST: 1,
                 Table.CODEMAP: 1,
             }
@@ -93,6 +100,7 @@ class Board:
         self.views = tables.Views(state)
         header = self.views[Table.HEADER][0]
         header.n_pcpu, header.n_pirq, header.horizon = CPUS, len(SOURCES), NEVER
+        header.phys_ipi, header.event_capacity = IPI, len(SOURCES)
         for irq, (page, (vp, priority, level)) in enumerate(zip(self.views[Table.XIVE_SOURCE], SOURCES, strict=True)):
             page.pq, page.vp, page.priority, page.level = spec.PQ_OFF, vp, priority, int(level)
             page.event, page.lpid, page.entry = irq, vp, NOBODY
@@ -115,6 +123,11 @@ class Board:
 
     def called(self, p):
         return int(self.views[Table.PCPU][p].virtualization)
+
+    def under_way(self):
+        """Sources with an event on the timeline, and when each arrives."""
+        header = self.views[Table.HEADER][0]
+        return {int(e.arg): int(e.cycle) for e in self.views[Table.EVENT][: int(header.events)]}
 
     def read(self, vp, priority):
         """The next entry of a queue, or -1."""
@@ -144,7 +157,9 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just(TRIGGER), irqs, st.just(0)),
         st.tuples(st.just(FALL), irqs, st.just(0)),
-        st.tuples(st.just(END), irqs, st.just(0)),
+        st.tuples(st.just(END), irqs, cpus),
+        st.tuples(st.just(SEND), irqs, cpus),
+        st.tuples(st.just(ARRIVE), irqs, st.just(0)),
         st.tuples(st.just(MASK), irqs, st.integers(0, 1)),
         st.tuples(st.just(ACK), cpus, st.just(0)),
         st.tuples(st.just(CPPR), cpus, st.sampled_from([0, 3, 7, 0xFF])),
@@ -186,13 +201,22 @@ def test_the_controller_does_what_its_model_does(taken):
             expected, seen = model.read(a, b), board.read(a, b)
         elif what == ESCALATION:
             expected, seen = model.escalation(a, b == spec.PQ_RESET), board.do(what, a, b)
+        elif what in (END, SEND):
+            expected = (model.end if what == END else model.trigger)(a, b) or 0
+            seen = board.do(what, a, b)
+        elif what == ARRIVE:
+            if a not in model.under_way:
+                continue
+            model.arrive(a)
+            board.do(ARRIVE, a)
         else:
-            action = {TRIGGER: model.trigger, FALL: model.fall, END: model.end}.get(what)
+            action = {TRIGGER: model.trigger, FALL: model.fall}.get(what)
             expected = (model.mask(a, bool(b)) if what == MASK else action(a)) or 0
             seen = board.do(what, a, b)
         assert seen == expected
         assert [board.external(p) for p in range(CPUS)] == [int(model.line(p)) for p in range(CPUS)]
         assert {p for p in range(CPUS) if board.called(p)} == model.called
+        assert board.under_way().keys() == model.under_way
         assert [int(s.pq) for s in board.views[Table.XIVE_SOURCE]] == [model.state(k) for k in range(len(SOURCES))]
 
 
@@ -344,14 +368,53 @@ def test_a_page_ends_reads_and_sets(board):
         assert load_esb(board.m, 0, base | 0xC00 | pq << 8)[1] == (pq - 1 if pq else spec.PQ_PENDING)
         assert board.source(1).pq == pq
     load_esb(board.m, 0, base | 0xC00)
-    store_esb(board.m, 0, base | 0x000)
+    assert store_esb(board.m, 0, base | 0x000, False) == Outcome.TRIGGERED
     assert board.source(1).pq == spec.PQ_PENDING
-    store_esb(board.m, 0, base | 0x400)
+    assert store_esb(board.m, 0, base | 0x400, False) == Outcome.ENDED
     assert board.source(1).pq == spec.PQ_RESET
 
 
 def test_another_partition_has_no_page_of_a_source():
     board = Board()
     assert load_esb(board.m, 1, 0xC00)[0] == Outcome.ABSENT
-    assert store_esb(board.m, 1, 0) == Outcome.ABSENT
+    assert store_esb(board.m, 1, 0, False) == Outcome.ABSENT
     assert board.source(0).pq == spec.PQ_OFF
+
+
+def test_a_partition_with_a_trigger_page_triggers_and_does_nothing_else(board):
+    assert store_esb(board.m, 1, 0x000, True) == Outcome.TRIGGERED
+    assert board.source(0).pq == spec.PQ_PENDING
+    assert store_esb(board.m, 1, 0x400, True) == Outcome.ABSENT
+    assert store_esb(board.m, 1, 0x800, True) == Outcome.ABSENT
+    assert board.source(0).pq == spec.PQ_PENDING
+
+
+def test_an_event_for_another_processor_is_let_through_at_once_and_arrives_an_ipi_later(board):
+    board.views[Table.PCPU][1].now = 7
+    board.do(SEND, 0, 1)
+    assert (board.source(0).pq, board.external(0), board.read(0, 0)) == (spec.PQ_PENDING, 0, -1)
+    assert board.under_way() == {0: 7 + IPI}
+    board.do(ARRIVE, 0)
+    assert (board.external(0), board.read(0, 0)) == (1, 0)
+
+
+def test_an_event_for_the_processor_that_made_it_is_there_at_once(board):
+    board.do(SEND, 0, 0)
+    assert (board.under_way(), board.external(0), board.read(0, 0)) == ({}, 1, 0)
+
+
+def test_however_often_a_guest_ends_and_triggers_one_event_is_on_its_way(board):
+    for _ in range(5):
+        board.do(SEND, 0, 1)
+        board.do(END, 0, 1)
+    assert list(board.under_way()) == [0]
+    board.do(ARRIVE, 0)
+    assert (board.read(0, 0), board.read(0, 0)) == (0, -1)
+
+
+def test_an_event_for_a_sleeper_goes_to_where_it_slept(board):
+    board.do(ESCALATION, 1, spec.PQ_RESET)
+    board.do(SEND, 3, 0)
+    assert (board.called(1), list(board.under_way())) == (0, [3])
+    board.do(ARRIVE, 3)
+    assert board.called(1) == 1

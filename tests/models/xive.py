@@ -34,6 +34,7 @@ class Xive:
         self.sources = [Source(*each) for each in sources]
         self.vps = [Vp() for _ in range(vps)]
         self.called = set()  # processors whose hypervisor was told
+        self.under_way = set()  # sources with an event that one processor made and that is for another
         self.home = {vp: vp % cpus for vp in range(vps)}
 
     def state(self, irq):
@@ -44,28 +45,41 @@ class Xive:
         s = self.sources[irq]
         s.off, s.p, s.q = pq == 1, pq >= 2, pq == 3
 
-    def trigger(self, irq):
+    def trigger(self, irq, cpu=None):
+        """By a device, or by a processor."""
         s = self.sources[irq]
         s.up = s.up or s.level
         if s.off:
             return
         if not s.p:
             s.p = True
-            self.route(irq)
+            self.forward(irq, cpu)
         elif not s.level:
             s.q = True
+
+    def forward(self, irq, cpu):
+        vp = self.sources[irq].vp
+        there = self.home[vp] if self.vps[vp].cpu is None else self.vps[vp].cpu
+        if cpu in (None, there):
+            self.route(irq)
+        else:
+            self.under_way.add(irq)
+
+    def arrive(self, irq):
+        self.under_way.remove(irq)
+        self.route(irq)
 
     def fall(self, irq):
         self.sources[irq].up = False
 
-    def end(self, irq):
+    def end(self, irq, cpu):
         s = self.sources[irq]
         if s.off:
             return 0
         again = s.q or (s.level and s.up)
         s.p, s.q = again, False
         if again:
-            self.route(irq)
+            self.forward(irq, cpu)
         return int(again)
 
     def mask(self, irq, masked):

@@ -83,8 +83,9 @@ class BoardChannel:
         slots: items the ring holds.
         after: numbers of the sources, one item of which makes one of this channel.
         vcpu: the consumer's vCPU.
-        remote_domain: the consumer, if it is another domain.
+        remote_domain: the consumer, if it is another domain and has event channels.
         remote_port: the consumer's unbound event channel there.
+        trigger: guest real address of the page that notifies the consumer (xive); None: a hypercall does.
     """
 
     number: int
@@ -96,6 +97,7 @@ class BoardChannel:
     vcpu: int = 0
     remote_domain: int | None = None
     remote_port: int = 0
+    trigger: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,10 @@ class Xive:
     Attributes:
         tima: guest real address of its processor's ring.
         esb: of the page of source 0; the page of source n is n times 4096 further.
-        ipi: the source that is its own inter-processor interrupt.
-        queues: (guest real address, log2 of the entries) of the event queue of each priority; log2 0: there is none.
-            Empty: not XIVE but the virtual controller of posted interrupts, at `tima`, and `ipi` is a vector.
+        ipi: the source that is the inter-processor interrupt of its vCPU 0; those of the others follow.
+        queues: (guest real address, log2 of the entries) of the event queue of each priority, vCPU by vCPU; log2 0:
+            there is none. Empty: not XIVE but the virtual controller of posted interrupts, at `tima`, and `ipi` is a
+            vector, the same for all its vCPUs.
     """
 
     tima: int
@@ -281,6 +284,7 @@ def _channels(channels: Iterable[BoardChannel]) -> fdt.Node:
                     if channel.remote_domain is not None
                     else []
                 ),
+                *([_u64s("trigger", channel.trigger)] if channel.trigger is not None else []),
                 fdt.PropWords("after", *channel.after),
             )
         )

@@ -19,12 +19,10 @@ def claim(m, d, s, number):
 
 @jit
 def whereabouts(m, s):
-    """Still with its producer, pending at the port or as an IPI, masked or held off by the consumer, or nowhere."""
+    """Pending at the port or as an IPI, masked or held off by the consumer, or nowhere."""
     src = source(m, s)
     v = src.context
     w = vcpu(m, v)
-    if src.announced < src.head:
-        return Where.UNDER_WAY
     if src.port == 0:
         if w.mfrr == PRIORITY_NONE:
             return Where.NOWHERE

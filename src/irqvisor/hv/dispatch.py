@@ -4,7 +4,7 @@ from irqvisor._jit import hot, jit
 from irqvisor.hv import channel, hcall, partition
 from irqvisor.hv.designs import direct, hybrid, native, rhype, xen_ia64, xen_ppc, xen_x86
 from irqvisor.hv.state import Where
-from irqvisor.hw.state import Arrival, header, source
+from irqvisor.hw.state import NOBODY, Arrival, header, source
 from irqvisor.spec.designs import Design
 
 
@@ -128,7 +128,10 @@ def before_entry(m, p):
 @jit
 def whereabouts(m, s):
     if source(m, s).kind == Arrival.CHANNEL:
-        return channel.whereabouts(m, s)
+        if source(m, s).announced < source(m, s).head:
+            return Where.UNDER_WAY  # its producer has not notified yet
+        if source(m, s).irq == NOBODY:
+            return channel.whereabouts(m, s)
     design = header(m).design
     if design == Design.NATIVE:
         return native.whereabouts(m, s)

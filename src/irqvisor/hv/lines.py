@@ -12,7 +12,7 @@ from irqvisor.hv import event_channel, scheduler
 from irqvisor.hv.accounting import path, write_pic
 from irqvisor.hv.state import Defect, domain, pirq
 from irqvisor.hw import openpic, wiring
-from irqvisor.hw.state import NOBODY, header, pcpu
+from irqvisor.hw.state import NOBODY, Arrival, header, pcpu, source
 from irqvisor.spec import paths
 
 OWNER = 1
@@ -135,3 +135,7 @@ def abandon(m, d):
                 openpic.end_of_interrupt(m, r.acked_on)
         if r.source != NOBODY and (r.domain == d or bit != 0) and told(m, irq) == 0:
             wiring.silence(m, irq)
+    for s in range(header(m).n_source):
+        channel = source(m, s)
+        if channel.kind == Arrival.CHANNEL and channel.lpid == d and channel.irq != NOBODY:
+            wiring.silence(m, channel.irq)

@@ -191,7 +191,12 @@ def advance(m, p, quota):
         take_external(m, p)
     elif outcome == Outcome.HDEC:
         take_hdec(m, p)
-    elif outcome == Outcome.STORED or outcome == Outcome.ACKNOWLEDGED or outcome == Outcome.ENDED:
+    elif (
+        outcome == Outcome.STORED
+        or outcome == Outcome.ACKNOWLEDGED
+        or outcome == Outcome.ENDED
+        or outcome == Outcome.TRIGGERED
+    ):
         dispatch.on_access(m, p, outcome)
     elif outcome == Outcome.DOORBELL:
         take_doorbell(m, p)
@@ -219,6 +224,8 @@ def happen(m, kind, arg, cycle):
         openpic.timer_expired(m, arg, cycle)
     elif kind == EventKind.DOORBELL:
         doorbell.arrive(m, arg)
+    elif kind == EventKind.FORWARDED:
+        wiring.forwarded(m, arg)
     elif kind == EventKind.START:
         h.phase = Phase.RUN
         h.started = cycle

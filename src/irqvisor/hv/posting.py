@@ -50,10 +50,8 @@ def take_level(m, p, irq):
     accounting.write_pic(m, p)
     if pirq(m, irq).source != NOBODY:
         trace.accepted(m, pirq(m, irq).source, p, pirq(m, irq).domain, pcpu(m, p).now)
-    w = vcpu(m, s.vp)
-    posted.post(m, s.vp, s.vector)
-    if w.running != 0 and w.pcpu != p:
-        scheduler.kick(m, p, w.pcpu)
+    accounting.path(m, p, paths.POST)
+    posted.send(m, p, s.vp, s.vector)
 
 
 @jit

@@ -19,3 +19,4 @@ class Outcome(IntEnum):
     LIMIT = 10  # `interpret`: the horizon or the number of instructions is reached
     EXTERNAL = 11  # `interpret`: an external interrupt for the hypervisor
     HDEC = 12  # `interpret`: the hypervisor decrementer
+    TRIGGERED = 13  # a guest triggered a source of the controller: pcpu.watch_at

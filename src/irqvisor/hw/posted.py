@@ -17,8 +17,9 @@ through a table. Level lines are not posted: they wait for the hypervisor here, 
 import numpy as np
 
 from irqvisor._jit import hot, jit
+from irqvisor.hw import timeline
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import NOBODY, pcpu
+from irqvisor.hw.state import NOBODY, EventKind, header, pcpu
 from irqvisor.spec.bits import clz, sll
 from irqvisor.spec.posted import (
     CLASS_SHIFT,
@@ -41,6 +42,7 @@ POSTED_SOURCE = np.dtype(
         ("vp", "i8"),  # whose descriptor
         ("vector", "i8"),
         ("server", "i8"),  # level: the processor whose hypervisor takes it
+        ("source", "i8"),  # device or channel that it belongs to (hypervisor's bookkeeping); NOBODY
     ],
     align=True,
 )
@@ -53,6 +55,7 @@ POSTED_VP = np.dtype(
         ("sn", "i8"),  # 1: suppressed
         ("wakes", "i8"),  # notification vector: 0 the active one, 1 the wake-up
         ("destination", "i8"),  # processor that is notified
+        ("sent", "i8"),  # 1: a notification is on its way from another processor
         # The virtual controller
         ("irr", "i8", (WORDS,)),  # requested
         ("isr", "i8", (WORDS,)),  # in service
@@ -62,6 +65,9 @@ POSTED_VP = np.dtype(
     ],
     align=True,
 )
+
+NOTIFY_PRIORITY = 1
+"""Timeline priority of a notification from another processor: after what devices do at the same cycle, as an IPI."""
 
 posted_source = table(Table.POSTED_SOURCE, POSTED_SOURCE)
 descriptor = table(Table.POSTED_VP, POSTED_VP)
@@ -109,28 +115,60 @@ def sync(m, vp):
 
 
 @jit
-def post(m, vp, vector):
-    """Post a vector; one that is posted already joins it."""
+def is_to_notify(m, vp, vector):
+    """Set the bit of a vector; whether that calls for a notification. One that is posted already joins it."""
     w = descriptor(m, vp)
     if w.pir[vector >> 6] & bit(vector) != 0:
-        return
+        return False
     w.pir[vector >> 6] |= bit(vector)
     if w.on != 0 or w.sn != 0:
-        return
+        return False
     w.on = 1
-    if w.wakes != 0:
-        pcpu(m, w.destination).virtualization = 1
-    else:
-        notify(m, w.destination)
+    return True
 
 
 @jit
-def notify(m, p):
-    """The active notification reaches a processor: whoever runs there takes over what is posted for it."""
-    v = pcpu(m, p).context
+def post(m, vp, vector):
+    """A device posts a vector."""
+    if is_to_notify(m, vp, vector):
+        notify(m, vp)
+
+
+@jit
+def send(m, p, vp, vector):
+    """Software on processor `p` posts a vector: the notification of another processor is an IPI. One on its way is
+    enough: whoever takes over takes all that is posted by then."""
+    if not is_to_notify(m, vp, vector):
+        return
+    w = descriptor(m, vp)
+    if w.destination == p:
+        notify(m, vp)
+    elif w.sent == 0:
+        w.sent = 1
+        timeline.schedule(m, pcpu(m, p).now + header(m).phys_ipi, NOTIFY_PRIORITY, EventKind.FORWARDED, vp)
+
+
+@jit
+def arrive(m, vp):
+    """A notification from another processor is there; it may have been overtaken, and finds nothing outstanding."""
+    w = descriptor(m, vp)
+    w.sent = 0
+    if w.on != 0:
+        notify(m, vp)
+
+
+@jit
+def notify(m, vp):
+    """A notification reaches the processor that the descriptor names. The active one: whoever runs there takes over
+    what is posted for it. The wake-up one is the hypervisor's."""
+    w = descriptor(m, vp)
+    if w.wakes != 0:
+        pcpu(m, w.destination).virtualization = 1
+        return
+    v = pcpu(m, w.destination).context
     if v >= 0:
         sync(m, v)
-        drive(m, p)
+        drive(m, w.destination)
 
 
 @jit

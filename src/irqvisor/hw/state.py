@@ -314,6 +314,7 @@ class RegionKind(IntEnum):
     ESB = 7  # a page a source: the bits that let its events through
     TIMA = 8  # the ring of the processor that does the access
     VAPIC = 9  # the virtual controller of the vCPU that does the access
+    TRIGGER = 10  # a page of another partition's source, which this one may trigger, and no more
 
 
 class Arrival(IntEnum):
@@ -338,6 +339,7 @@ class EventKind(IntEnum):
     KICK = 4  # arg: pCPU; a physical IPI arrives
     PIC_TIMER = 5  # arg: timer of the interrupt controller
     DOORBELL = 6  # arg: see hw/doorbell.py; a doorbell of another pCPU arrives
+    FORWARDED = 7  # arg: as the controller has it; what one pCPU made for another arrives (hw/wiring.py)
 
 
 class Stop(IntEnum):

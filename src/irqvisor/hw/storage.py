@@ -261,7 +261,9 @@ def load_region(m, p, cpu, k, real, size):
     if r.kind >= RegionKind.ESB:
         pcpu(m, p).now += header(m).pic_read
         if r.kind == RegionKind.ESB:
-            return xive.load_esb(m, p, cpu.lpid, offset)
+            return xive.load_esb(m, p, cpu.lpid, r.ram, offset)
+        if r.kind == RegionKind.TRIGGER:
+            return Outcome.ABSENT, 0
         if r.kind == RegionKind.VAPIC:
             return posted.load(m, p, offset, size)
         return xive.load_tima(m, p, offset, size)
@@ -309,8 +311,8 @@ def store_region(m, p, cpu, k, real, size, value):
         return Outcome.DONE
     if r.kind >= RegionKind.ESB:
         pc.now += header(m).pic_write
-        if r.kind == RegionKind.ESB:
-            return xive.store_esb(m, p, cpu.lpid, offset)
+        if r.kind == RegionKind.ESB or r.kind == RegionKind.TRIGGER:
+            return xive.store_esb(m, p, cpu.lpid, r.ram, offset, r.kind == RegionKind.TRIGGER)
         if r.kind == RegionKind.VAPIC:
             return posted.store(m, p, offset, size, value)
         return xive.store_tima(m, p, offset, size, value)

@@ -58,6 +58,15 @@ def is_under_way(m, irq):
 
 
 @jit
+def forwarded(m, arg):
+    """What one processor made for another arrives: the event of a source, or the notification of a descriptor."""
+    if header(m).controller == Controller.XIVE:
+        xive.arrive(m, arg)
+    else:
+        posted.arrive(m, arg)
+
+
+@jit
 def silence(m, irq):
     """Nobody answers this line any more."""
     if header(m).controller == Controller.XIVE:

@@ -15,9 +15,10 @@ than the operating system's.
 import numpy as np
 
 from irqvisor._jit import hot, jit
+from irqvisor.hw import timeline
 from irqvisor.hw.memory import write_ram
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import NOBODY, header, pcpu
+from irqvisor.hw.state import NOBODY, EventKind, header, pcpu
 from irqvisor.spec.bits import sll
 from irqvisor.spec.xive import (
     ENTRY_BYTES,
@@ -61,6 +62,8 @@ XIVE_SOURCE = np.dtype(
         ("event", "i8"),  # what the queue entry says, 31 bits
         ("lpid", "i8"),  # the one partition whose memory map has its page
         ("entry", "i8"),  # RAM offset of its queue entry that nobody has loaded yet; NOBODY
+        ("sent", "i8"),  # 1: an event of it is on its way from another processor
+        ("source", "i8"),  # device or channel that it belongs to (hypervisor's bookkeeping); NOBODY
     ],
     align=True,
 )
@@ -82,6 +85,8 @@ XIVE_VP = np.dtype(
         ("escalation", "i8"),  # P and Q of its escalation source
         ("rung", "i8"),  # 1: the hypervisor has been told and has not looked
         ("server", "i8"),  # processor that is told
+        ("own", "i8"),  # the first source that is its partition's and no device's
+        ("owns", "i8"),  # how many: they follow one another
     ],
     align=True,
 )
@@ -97,6 +102,9 @@ XIVE_RING = np.dtype(
     align=True,
 )
 
+FORWARD_PRIORITY = 1
+"""Timeline priority of an event from another processor: after what devices do at the same cycle, as an IPI."""
+
 esb = table(Table.XIVE_SOURCE, XIVE_SOURCE)
 queue = table(Table.XIVE_QUEUE, XIVE_QUEUE)
 virtual = table(Table.XIVE_VP, XIVE_VP)
@@ -107,18 +115,31 @@ ring = table(Table.XIVE_RING, XIVE_RING)
 
 
 @jit
-def trigger(m, irq):
-    """T: an event of a source. An edge is let through once, and once more remembered; a level line says whether it
-    is up."""
+def lets_through(m, irq):
+    """T: an event of a source; whether P and Q let it through. An edge is let through once, and once more remembered; a
+    level line says whether it is up."""
     s = esb(m, irq)
     before = s.pq
     if s.level != 0:
         s.asserted = 1
         if before != PQ_RESET:
-            return
+            return False
     s.pq = triggered(before)
-    if before == PQ_RESET:
+    return before == PQ_RESET
+
+
+@jit
+def trigger(m, irq):
+    """A device's event."""
+    if lets_through(m, irq):
         route(m, irq)
+
+
+@jit
+def send(m, p, irq):
+    """A processor's event: a store to the page of a source."""
+    if lets_through(m, irq):
+        forward(m, p, irq)
 
 
 @jit
@@ -128,17 +149,17 @@ def drop_line(m, irq):
 
 
 @jit
-def end(m, irq):
+def end(m, p, irq):
     """E: the event is over; what came meanwhile is forwarded. Not as a trigger, which would only set Q again. 1 if
     something was forwarded."""
     s = esb(m, irq)
     before = s.pq
     s.pq = ended(before)
     if before == PQ_QUEUED:
-        route(m, irq)
+        forward(m, p, irq)
         return 1
     if s.level != 0 and s.asserted != 0 and s.pq == PQ_RESET:
-        trigger(m, irq)
+        send(m, p, irq)
         return 1
     return 0
 
@@ -155,10 +176,30 @@ def set_state(m, irq, pq):
 def is_under_way(m, irq):
     """1 while an event of this source is still to be told: its entry has not been read, or Q remembers one."""
     s = esb(m, irq)
-    return 1 if s.entry != NOBODY or s.pq == PQ_QUEUED or s.dropped != 0 else 0
+    return 1 if s.entry != NOBODY or s.pq == PQ_QUEUED or s.dropped | s.sent != 0 else 0
 
 
 # ----------------------------------------------------------------------------------------------------------- routing
+
+
+@jit
+def forward(m, p, irq):
+    """What processor `p` let through is routed at once if its VP is at `p` too; else it takes the time of an IPI to get
+    there. One on its way is enough: it stands for the entry that will be written."""
+    s = esb(m, irq)
+    at = processor_of(m, s.vp)
+    if (virtual(m, s.vp).server if at == NOBODY else at) == p:
+        route(m, irq)
+    elif s.sent == 0:
+        s.sent = 1
+        timeline.schedule(m, pcpu(m, p).now + header(m).phys_ipi, FORWARD_PRIORITY, EventKind.FORWARDED, irq)
+
+
+@jit
+def arrive(m, irq):
+    """What was forwarded by another processor is there."""
+    esb(m, irq).sent = 0
+    route(m, irq)
 
 
 @jit
@@ -197,15 +238,23 @@ def set_masked(m, irq, masked):
 
 
 @jit
+def processor_of(m, vp):
+    """The processor whose ring has this VP; NOBODY if it runs nowhere."""
+    for p in range(header(m).n_pcpu):
+        if ring(m, p).valid != 0 and ring(m, p).vp == vp:
+            return p
+    return NOBODY
+
+
+@jit
 def present(m, vp, priority):
     """P: to the processor whose ring has this VP; else keep it with the VP, and escalate."""
     bit = pending_bit(priority)
-    for p in range(header(m).n_pcpu):
-        r = ring(m, p)
-        if r.valid != 0 and r.vp == vp:
-            r.ipb |= bit
-            drive(m, p)
-            return
+    p = processor_of(m, vp)
+    if p != NOBODY:
+        ring(m, p).ipb |= bit
+        drive(m, p)
+        return
     w = virtual(m, vp)
     w.ipb |= bit
     before = w.escalation
@@ -296,51 +345,42 @@ def is_deliverable(m, vp):
 def holds_off(m, irq):
     """Whether the CPPR of its VP, wherever that is, refuses a source."""
     s = esb(m, irq)
-    cppr = virtual(m, s.vp).cppr
-    for p in range(header(m).n_pcpu):
-        if ring(m, p).valid != 0 and ring(m, p).vp == s.vp:
-            cppr = ring(m, p).cppr
-    return s.priority >= cppr
+    p = processor_of(m, s.vp)
+    return s.priority >= (virtual(m, s.vp).cppr if p == NOBODY else ring(m, p).cppr)
 
 
 # ------------------------------------------------------------------------------------------- what guests load and store
 
 
 @jit
-def page(m, lpid, offset):
-    """The source whose page this is, if the partition has it in its memory map; else NOBODY: nothing is there."""
-    irq = offset >> ESB_SHIFT
-    return irq if esb(m, irq).lpid == lpid else NOBODY
-
-
-@jit
-def load_esb(m, p, lpid, offset):
-    """A load of a source's page: end the event, or return P and Q, or set them too. (outcome, value)."""
-    irq = page(m, lpid, offset)
-    if irq == NOBODY:
+def load_esb(m, p, lpid, first, offset):
+    """A load of a source's page, in a region that begins with that of `first`: end the event, or return P and Q, or set
+    them too. Nothing is there if the source is another partition's. (outcome, value)."""
+    irq = first + (offset >> ESB_SHIFT)
+    if esb(m, irq).lpid != lpid:
         return Outcome.ABSENT, 0
     at = offset & (ESB_BYTES - 1)
     if at < ESB_LOAD_EOI_END:
         pcpu(m, p).watch_at = irq
-        return Outcome.ENDED, end(m, irq)
+        return Outcome.ENDED, end(m, p, irq)
     if at < ESB_SET:
         return (Outcome.DONE, esb(m, irq).pq) if at & ~0xFF == ESB_GET else (Outcome.ABSENT, 0)
     return Outcome.DONE, set_state(m, irq, (at >> ESB_SET_SHIFT) & PQ_BITS)
 
 
 @jit
-def store_esb(m, p, lpid, offset):
-    """A store to a source's page, whatever the value: trigger, or end."""
-    irq = page(m, lpid, offset)
-    if irq == NOBODY:
-        return Outcome.ABSENT
+def store_esb(m, p, lpid, first, offset, may_trigger):
+    """A store to a source's page, whatever the value: trigger, or end. `may_trigger`: the region lets another partition
+    trigger it, and no more."""
+    irq = first + (offset >> ESB_SHIFT)
+    is_own = esb(m, irq).lpid == lpid
     at = offset & (ESB_BYTES - 1)
-    if at < ESB_STORE_TRIGGER_END:
-        trigger(m, irq)
-        return Outcome.DONE
-    if at < ESB_STORE_EOI_END:
-        pcpu(m, p).watch_at = irq
-        end(m, irq)
+    pcpu(m, p).watch_at = irq
+    if at < ESB_STORE_TRIGGER_END and (is_own or may_trigger):
+        send(m, p, irq)
+        return Outcome.TRIGGERED
+    if ESB_STORE_TRIGGER_END <= at < ESB_STORE_EOI_END and is_own:
+        end(m, p, irq)
         return Outcome.ENDED
     return Outcome.ABSENT
 
@@ -378,7 +418,13 @@ def read_entry(m, p, at, value):
     """A guest loaded 4 bytes of its event queues, at a RAM offset. ACKNOWLEDGED with pcpu.watch_at the source, if that
     is how it learns of an event."""
     irq = value & ENTRY_DATA
-    if irq < header(m).n_pirq + header(m).n_context and esb(m, irq).entry == at:
+    beyond = irq - header(m).n_pirq
+    if beyond >= 0:  # not a device's: counted in its partition
+        w = virtual(m, ring(m, p).vp)
+        irq = w.own + beyond
+        if beyond >= w.owns:
+            return Outcome.DONE
+    if esb(m, irq).entry == at:
         esb(m, irq).entry = NOBODY
         pcpu(m, p).watch_at = irq
         return Outcome.ACKNOWLEDGED

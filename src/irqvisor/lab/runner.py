@@ -65,11 +65,12 @@ def skipped(scenario: Scenario, design: str, cpu: str | None = None) -> str | No
     if BY_NAME[design].no_channels and any(c.producer != c.consumer for c in scenario.channels):
         return BY_NAME[design].no_channels
     if design == "direct" and scenario.options.get(design, {}).get("variant") == "posted":
-        crowded = [
-            d.name for d in scenario.domains if sum(s.owner == d.name for s in scenario.sources) >= posted.USABLE
-        ]
+        owners = [s.owner for s in scenario.sources] + [c.consumer for c in scenario.channels]
+        crowded = [d.name for d in scenario.domains if owners.count(d.name) >= posted.USABLE]
         if crowded:
             return f"{', '.join(crowded)} has more sources than posted interrupts have vectors, {posted.USABLE - 1}"
+        if scenario.options[design].get("ipi") == "esb":
+            return "posted interrupts have no page that another domain could be given: ipi=hcall"
     if design == "native":
         shared = [d.name for d in scenario.domains if d.image and sum(e.pcpu == d.pcpu for e in scenario.domains) > 1]
         if shared:

@@ -62,7 +62,7 @@ class DesignInfo(NamedTuple):
 
 
 X86_IRET_DIRECT = 1
-DIRECT_POSTED = 1
+DIRECT_POSTED, DIRECT_ESB = 1, 2
 HYBRID_SEPARATE, HYBRID_LAST, HYBRID_RETARGET, HYBRID_MER_OFF = 1, 2, 4, 8
 IA64_REAL, IA64_TPR_NONE, IA64_MER_OFF, IA64_EVENTS = 1, 2, 4, 8
 
@@ -172,11 +172,18 @@ DESIGNS = (
         Design.DIRECT,
         cpus=("power9",),
         needs=XIVE,
+        one_vcpu="",
+        no_channels="",
         options=(
             Option(
                 "variant",
                 {"xive": 0, "posted": DIRECT_POSTED},
                 "event queues and rings (XIVE, POWER9), or posted descriptors and a virtual APIC, as on x86",
+            ),
+            Option(
+                "ipi",
+                {"hcall": 0, "esb": DIRECT_ESB},
+                "how a domain notifies another: by a hypercall, which checks, or by the other's page in its memory map",
             ),
         ),
     ),

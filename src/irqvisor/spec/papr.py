@@ -17,6 +17,7 @@ H_PROD = 0xE8
 H_XIRR_X = 0x2FC
 H_RANDOM = 0x300
 H_SET_MODE = 0x31C
+H_NOTIFY = 0xEF00  # private to this project's board: r4 the number of a channel; notify its consumer (design direct)
 H_RTAS = 0xF000  # private to KVM and QEMU: the RTAS argument block's address in r4
 
 H_SUCCESS = 0

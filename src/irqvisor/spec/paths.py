@@ -70,6 +70,8 @@ DISARM = 4
 PULL = 7
 ARM = 8
 ESCALATION = 13
+NOTIFY = 16
+POST = 25
 
 # What always goes together
 RESCHEDULE = SOFTIRQ + CHOOSE  # unless it is a wake-up's, which has them in host_wakeup

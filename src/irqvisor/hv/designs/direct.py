@@ -14,22 +14,24 @@
    vCPU: one entry a wake, not one an event.
 6. The races of step 5: pull, mark blocked, escalation on, look again. If an escalation was on its way when the vCPU was
    dispatched, it does not sleep before that has arrived, or two could be under way at once.
+7. What a vCPU has for another one is an event like a device's, of a source that is the channel's: a store to its page.
+   Where that page is another domain's and not in its memory map (option `ipi`) the hypervisor stores: H_NOTIFY.
 
 Variant `posted` (option): no XIVE but what a PC has. A device's edge is a bit in the vCPU's descriptor; a notification
 makes the processor take it over into a virtual controller, which the guest reads and ends untrapped (hv/posting.py).
 Level lines are not posted: the hypervisor takes them, and their end is an exit.
 
 Source: Power ISA 3.0, LPCR[HEIC], [HVICE]; QEMU, docs/specs/ppc-xive.rst; Linux, arch/powerpc/kvm/book3s_xive.c and
-book3s_hv_rmhandlers.S. H_CEDE and the console are PAPR's; queues and sources are set up before the guest starts.
+book3s_hv_rmhandlers.S. H_CEDE and the console are PAPR's, H_NOTIFY is this project's; queues and sources are set up before the guest starts.
 """
 
 from irqvisor import trace
 from irqvisor._jit import hot, jit
-from irqvisor.hv import accounting, hcall, posting, scheduler
-from irqvisor.hv.state import Where, pirq, vcpu
+from irqvisor.hv import accounting, hcall, inbox, posting, scheduler
+from irqvisor.hv.state import Where, vcpu
 from irqvisor.hw import posted, xive
 from irqvisor.hw.outcome import Outcome
-from irqvisor.hw.state import NOBODY, context, header, pcpu, source
+from irqvisor.hw.state import NOBODY, Arrival, context, header, pcpu, source
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.hw.wiring import Controller
 from irqvisor.spec import papr, paths
@@ -83,7 +85,7 @@ def escalated(m, p, v):
 
 @jit
 def on_hcall(m, p, v, cpu):
-    """Sleep, yield, print: nothing that has to do with an interrupt."""
+    """Sleep, yield, print, and notify whose page is not mapped; nothing that has to do with a device's interrupt."""
     number = cpu.gpr[3]
     if number == papr.H_CEDE:
         if is_posted(m):
@@ -96,9 +98,30 @@ def on_hcall(m, p, v, cpu):
         pcpu(m, p).resched = 1
         cpu.gpr[3] = papr.H_SUCCESS
         return hcall.Answer.DONE
+    if number == papr.H_NOTIFY:
+        cpu.gpr[3] = notify(m, p, cpu.lpid, cpu.gpr[4])
+        return hcall.Answer.DONE
     if number == papr.H_PUT_TERM_CHAR or number == papr.H_GET_TERM_CHAR:
         return hcall.cold(m, p)
     return hcall.Answer.NOT_MINE
+
+
+@jit
+def notify(m, p, lpid, s):
+    """H_NOTIFY: trigger the source of a channel for its producer, and for nobody else."""
+    accounting.path(m, p, paths.NOTIFY)
+    if s < 0 or s >= header(m).n_source or source(m, s).kind != Arrival.CHANNEL or source(m, s).poster != lpid:
+        return papr.H_PARAMETER
+    irq = source(m, s).irq
+    inbox.announce(m, p, s)
+    if is_posted(m):
+        e = posted.posted_source(m, irq)
+        accounting.path(m, p, paths.POST)
+        posted.send(m, p, e.vp, e.vector)
+    else:
+        accounting.write_pic(m, p)
+        xive.send(m, p, irq)
+    return papr.H_SUCCESS
 
 
 @jit
@@ -164,19 +187,29 @@ def on_hdec(m, p):
     """Nothing can be held off from the hypervisor, so there is nothing to look for."""
 
 
+@hot
+def source_of(m, irq):
+    """The device or channel whose interrupt this is; NOBODY: a vCPU's own IPI."""
+    return posted.posted_source(m, irq).source if is_posted(m) else xive.esb(m, irq).source
+
+
 @jit
 def on_access(m, p, what):
-    """An entry of an event queue: the guest knows the source. A load of the source's page: it is done."""
+    """An entry of an event queue: the guest knows the source. A load of the source's page: it is done. A store there:
+    it notifies another vCPU."""
     pc = pcpu(m, p)
     irq = pc.watch_at
     if irq == NOBODY:
         return
     if what == Outcome.ENDED and is_posted(m) and posted.exits(m, irq):
         posting.end_level(m, p, irq)
-    s = pirq(m, irq).source if irq < header(m).n_pirq else NOBODY
+    s = source_of(m, irq)
     if s == NOBODY:
         if what == Outcome.ACKNOWLEDGED:
             trace.context_count(m, pc.context).learned += 1  # its own IPI
+    elif what == Outcome.TRIGGERED:
+        if source(m, s).kind == Arrival.CHANNEL:
+            inbox.announce(m, p, s)
     elif what == Outcome.ACKNOWLEDGED:
         trace.known(m, s, pc.context, p, pc.now, source(m, s).head)
     elif what == Outcome.ENDED:
@@ -204,6 +237,8 @@ def whereabouts(m, s):
         return posting.whereabouts(m, s)
     irq = source(m, s).irq
     e = xive.esb(m, irq)
+    if e.sent != 0:
+        return Where.UNDER_WAY
     if e.pq == PQ_OFF or e.dropped != 0:
         return Where.MASKED
     if e.entry != NOBODY:
