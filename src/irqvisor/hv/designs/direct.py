@@ -22,7 +22,8 @@ makes the processor take it over into a virtual controller, which the guest read
 Level lines are not posted: the hypervisor takes them, and their end is an exit.
 
 Source: Power ISA 3.0, LPCR[HEIC], [HVICE]; QEMU, docs/specs/ppc-xive.rst; Linux, arch/powerpc/kvm/book3s_xive.c and
-book3s_hv_rmhandlers.S. H_CEDE and the console are PAPR's, H_NOTIFY is this project's; queues and sources are set up before the guest starts.
+book3s_hv_rmhandlers.S. H_CEDE and the console are PAPR's, H_NOTIFY is this project's; queues and sources are set up
+before the guest starts.
 """
 
 from irqvisor import trace
