@@ -46,6 +46,8 @@ def test_there_are_enough_and_each_has_its_source_and_its_reference():
     for entry in entries.values():
         assert entry.design in NUMBERS
         assert len(entry.reference) > 20
+        assert entry.read in zoo.READ
+    assert sum(entry.read != "no" for entry in entries.values()) >= 24
 
 
 @pytest.mark.parametrize("name", list(zoo.entries()))
@@ -69,7 +71,9 @@ def test_buggy_and_fixed_are_one_source_and_differ_by_a_few_lines(name):
 def test_every_guest_is_on_the_page():
     page = (ROOT / "docs" / "reference" / "zoo.md").read_text()
     for entry in zoo.entries().values():
-        assert f"| `{entry.name}` | {entry.design} | {entry.title} | {entry.judge} |" in page
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{entry.name}` |")]
+        assert row.startswith(f"| `{entry.name}` | {entry.design} | {entry.title} | {entry.judge} |")
+        assert row.endswith(f"| {entry.reference} | {entry.read} |")
 
 
 def test_an_unknown_guest_is_refused():

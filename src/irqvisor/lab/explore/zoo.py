@@ -25,6 +25,8 @@ from irqvisor.lab.explore.report import Report
 
 FOLDER = Path(__file__).parents[2] / "data" / "zoo"
 BUGGY, FIXED = "buggy", "fixed"
+READ = ("fix", "code", "no")
+"""Of a reference: the change that ended the bug was read; or code that has or avoids it; or nothing of this very bug."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Entry:
         name: of its source, examples/zoo/NAME.c.
         title: what the guest, or the hypervisor, does wrong.
         reference: where the bug is told of.
+        read: what was read there (`READ`).
         design, cpu: what it runs under.
         judge: what the first finding has to be called.
         first, last: symbols of the fatal window's ends.
@@ -52,6 +55,7 @@ class Entry:
     name: str
     title: str
     reference: str
+    read: str
     design: str
     judge: str
     first: str
@@ -95,6 +99,7 @@ class Outcome:
             "name": entry.name,
             "title": entry.title,
             "reference": entry.reference,
+            "read": entry.read,
             "design": entry.design,
             "cpu": entry.cpu,
             "defect": entry.defect,
