@@ -153,6 +153,18 @@ def test_the_decrementer_and_the_input_line_interrupt_it(machine):
     assert (machine.interrupt, cpu.srr0) == (0x500, CODE + 16)
 
 
+def test_several_processors_share_memory_and_take_turns():
+    machine = Machine.bare(memory_bytes=0x10000, pcpus=2)
+    load(machine, asm.mfspr(3, 1023), asm.add(4, 3, 3), asm.add(4, 4, 4), asm.stw(3, 0x3000, 4), asm.b(0))
+    machine.cpu[1].pc = CODE
+    machine.run(instructions=20)
+    assert machine.stop_reason == Stop.BUDGET
+    assert [cpu.instructions for cpu in machine.cpu] == [10, 10]
+    assert machine.memory[0x3000:0x3008] == bytes([0, 0, 0, 0, 0, 0, 0, 1])
+    with pytest.raises(UsageError, match="a machine with one"):
+        machine.run(instructions=1, stop_at_interrupts=True)
+
+
 def test_told_to_run_on_it_enters_the_handlers(machine):
     load(machine, asm.addi(3, 3, 1), asm.RFID, at=0xC00)
     load(machine, asm.sc(), asm.b(-4))
@@ -239,6 +251,8 @@ def test_it_is_saved_and_loaded(machine, tmp_path):
         ({"cpu": "power7"}, "970, power8"),
         ({"isa": "2.06"}, "2.01, 2.07, 3.0"),
         ({"little_endian": True}, "2.07 or 3.0"),
+        ({"pcpus": 0}, "1 to 8"),
+        ({"pcpus": 9}, "1 to 8"),
     ],
 )
 def test_what_cannot_be_built_is_said(wrong, said):

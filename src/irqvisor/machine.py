@@ -103,22 +103,29 @@ class Machine:
 
     @classmethod
     def bare(
-        cls, *, memory_bytes: int = 1 << 20, cpu: str = "970", isa: str | None = None, little_endian: bool = False
+        cls,
+        *,
+        memory_bytes: int = 1 << 20,
+        cpu: str = "970",
+        isa: str | None = None,
+        little_endian: bool = False,
+        pcpus: int = 1,
     ) -> "Machine":
-        """A processor and its memory: no hypervisor, no devices, no guest (docs/reference/bare-machine.md).
+        """Processors and their memory: no hypervisor, no devices, no guest (docs/reference/bare-machine.md).
 
         Args:
             memory_bytes: RAM from address 0 on, a multiple of 4096.
             cpu: "970" or "power8".
             isa: the architecture level, "2.01", "2.07" or "3.0", if not the processor's own.
             little_endian: whether MSR[LE] is on, and interrupts turn it on.
+            pcpus: how many processors share the memory.
 
         Raises:
             UsageError: there is no such processor.
         """
         from irqvisor import bare
 
-        return bare.machine(memory_bytes, cpu, isa, little_endian=little_endian)
+        return bare.machine(memory_bytes, cpu, isa, little_endian=little_endian, pcpus=pcpus)
 
     def _bind(self) -> None:
         self.views = tables.Views(self.state)
@@ -200,7 +207,7 @@ class Machine:
         when its context has taken an interrupt, before the handler's first instruction: a bare machine does so unless
         told not to. Returns guest instructions completed; `stop_reason` says why it stopped.
         """
-        self._watch_interrupts(stop=self.is_bare if stop_at_interrupts is None else stop_at_interrupts)
+        self._watch_interrupts(stop=self._is_harness if stop_at_interrupts is None else stop_at_interrupts)
         done = self._run_limited(cycles, instructions, until)
         self.interrupt = None
         if self.stop_reason == Stop.INTERRUPT:
@@ -210,8 +217,13 @@ class Machine:
 
     @property
     def is_bare(self) -> bool:
-        """Whether there is nothing but a processor and memory."""
+        """Whether there is nothing but processors and memory."""
         return self.labels.design == BARE
+
+    @property
+    def _is_harness(self) -> bool:
+        """Whether instructions are run by themselves, and an interrupt ends a run."""
+        return self.is_bare and len(self.views[Table.PCPU]) == 1
 
     def _watch_interrupts(self, *, stop: bool) -> None:
         if stop and len(self.views[Table.PCPU]) > 1:
