@@ -576,6 +576,13 @@ def explore(
     before: Annotated[
         int, typer.Option(metavar="N", min=0, help="Of an ELF image: items there when the window begins.")
     ] = 1,
+    preemptions: Annotated[
+        int | None,
+        typer.Option(
+            "--preempt", metavar="N", help="No injections: every schedule of several pCPUs with at most N preemptions."
+        ),
+    ] = None,
+    pcpus: Annotated[int, typer.Option(metavar="N", help="Of an ELF image under the design bare: its processors.")] = 2,
     require_complete: Annotated[
         bool, typer.Option("--require-complete", help="Fail (status 4) unless all of the window was examined.")
     ] = False,
@@ -591,11 +598,25 @@ def explore(
     from irqvisor.lab.explore import handler, question, report, search, text
     from irqvisor.lab.explore import repro as files
 
-    if handler.is_image(scenario):
+    check_cpu(cpu)
+    is_image = handler.is_image(scenario)
+    if preemptions is not None:
+        if sources or random is not None or injections != 1 or window is not None or max_latency_ns or reentry:
+            raise UsageError("--preempt", "together with an option of injections", "one or the other")
+        target = scenario if is_image else one_point(lab.prepare(scenario, profile=profile, overrides=settings or ()))
+        return _explore_switches(
+            target,
+            design,
+            {"preemptions": preemptions, "pcpus": pcpus, "cpu": cpu, "bound": bound, "merging": merging},
+            {"workers": workers, "scheduler": scheduler, "journal": resume},
+            repro,
+            require_complete=require_complete,
+            as_json=as_json,
+        )
+    if is_image:
         chosen = scenarios.with_overrides(handler.scenario_of(scenario, before=before), settings or ())
     else:
         chosen = one_point(lab.prepare(scenario, profile=profile, overrides=settings or ()))
-    check_cpu(cpu)
     asked = question.ask(
         chosen,
         design,
@@ -621,6 +642,34 @@ def explore(
                 journal=resume,
             )
         )
+    if repro is not None and found.findings:
+        files.save(asked, found.findings[0], repro)
+        say(f"{repro}: the first finding; irqvisor replay {repro} runs it again")
+    if as_json:
+        out_json(found.to_dict())
+    else:
+        show(view.sentences(text.lines(found)))
+    return found.exit_status(require_complete=require_complete)
+
+
+def _explore_switches(
+    target: "str | Scenario",
+    design: str,
+    options: dict[str, Any],
+    who: dict[str, Any],
+    repro: Path | None,
+    *,
+    require_complete: bool,
+    as_json: bool,
+) -> int:
+    from irqvisor.lab import view
+    from irqvisor.lab.explore.preempt import question, report, search, text
+    from irqvisor.lab.explore.preempt import repro as files
+
+    asked = question.ask(target, design, **options)
+    compile_first(quiet=as_json)
+    with progress_bar("exploring", quiet=as_json) as (progress, _):
+        found = report.Report(search.explore(asked, lambda told: progress(told.share, told.note()), **who))
     if repro is not None and found.findings:
         files.save(asked, found.findings[0], repro)
         say(f"{repro}: the first finding; irqvisor replay {repro} runs it again")
@@ -746,10 +795,11 @@ def replay(
     """A finding, again, exactly; and why it happens."""
     from irqvisor.lab import view
     from irqvisor.lab.explore import repro
+    from irqvisor.lab.explore.preempt import repro as schedules
 
     data = repro.load(file)
     compile_first(quiet=as_json)
-    found = repro.replay(data, str(file))
+    found = (schedules if schedules.is_mine(data) else repro).replay(data, str(file))
     if as_json:
         out_json({"header": head(), "replay": {"judge": found.judge, "same": found.same, "lines": found.lines}})
     else:

@@ -7,6 +7,8 @@
     canonical.py    what of a machine's state decides what it does from now on, and a table of such states
     judge.py        what is wrong with a machine that has come to rest
     stuck.py        ... and with its event channels
+    turns.py        one pCPU at a time, and another at a chosen instruction (--preempt)
+    reason.py       why it comes back to Python
 
 Nothing here is compiled for a comparison.
 """

@@ -29,7 +29,9 @@ SEEN = np.dtype(
         ("high", "i8"),
         ("first", "i8"),  # where its list begins
         ("count", "i8"),  # doublewords of the list; 0: the slot is free
-        ("instant", "i8"),  # whose outcome it shares
+        ("instant", "i8"),  # whose outcome it shares; turns: the run
+        ("budget", "i8"),  # turns: preemptions that were left there
+        ("order", "i8"),  # turns: when it was noted
     ],
     align=True,
 )

@@ -16,6 +16,8 @@ from irqvisor._jit import entry, jit
 from irqvisor.hv.explore.canonical import differences, earliest, find, hash_of, strip
 from irqvisor.hv.explore.judge import judge
 from irqvisor.hv.explore.quiet import SLICE, Settled, is_outstanding, last_vectored, settle
+from irqvisor.hv.explore.reason import Reason
+from irqvisor.hv.explore.turns import look, make_level, open_turn, others_than, stepped
 from irqvisor.hv.explore.twin import refresh
 from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.hv.state import domain, vcpu
@@ -41,6 +43,17 @@ JOB = np.dtype(
         ("ran", "i8"),  # instructions of all children together
         ("ask", "i8"),  # told by Python: 1: come back with Reason.JUDGE when a child has been judged
         ("settled", "i8"),  # WALK: why the base stopped, a quiet.Settled
+        # Turns
+        ("turn", "i8"),  # told by Python: the pCPU whose turn it is
+        ("budget", "i8"),  # told by Python: preemptions that the run may still have
+        ("run", "i8"),  # told by Python: number of the run, and of its result
+        ("pause", "i8"),  # told by Python: 1: come back before each instruction that others may go before
+        ("steps", "i8"),  # of the turn so far
+        ("since", "i8"),  # the latest note when the turn began
+        ("order", "i8"),  # notes so far
+        ("fresh", "i8"),  # 1: the state before the next step has not been looked at
+        ("others", "i8"),  # pCPUs that could go on instead, a bit each
+        ("full", "i8"),  # 1: a state was not noted, for there was no room
     ],
     align=True,
 )
@@ -72,6 +85,8 @@ class Stage(IntEnum):
     RUN = 2
     STEP = 3  # the base's next instruction
     WALK = 4  # nothing is examined: the base runs on for `left` instructions
+    TURN = 5  # one pCPU of the base, step by step (turns.py)
+    EXACTLY = 6  # the same for `left` steps, and nobody looks
 
 
 class Skip(IntEnum):
@@ -80,16 +95,6 @@ class Skip(IntEnum):
     NO = 0
     FULL = 1  # its ring is full
     STOPPED = 2  # its owner has ended
-
-
-class Reason(IntEnum):
-    """Why `examine` came back."""
-
-    DONE = 0  # all instants that were asked for
-    END = 1  # the base is quiet: that instant was the last
-    CHILD = 2  # the child needs Python
-    BASE = 3  # the base needs Python
-    JUDGE = 4  # the child is at rest, for judges of the user's
 
 
 @entry
@@ -234,6 +239,13 @@ def post(m, s):
 
 
 @entry
+def awake(m):
+    """The pCPUs that could go on, a bit each."""
+    m = borrow(m)
+    return others_than(m, NOBODY)
+
+
+@entry
 def examine(base, child, bare, origin_flat, origin_ram, jobs, results, seen, words, touched):
     """Examine instants until `jobs[0]` is done or Python is needed. Returns a Reason; call again with the same
     arguments after a CHILD or a BASE. The one entry that reaches the run loop: each is a compilation of the machine.
@@ -279,6 +291,20 @@ def examine(base, child, bare, origin_flat, origin_ram, jobs, results, seen, wor
                     )
         if job.stage == Stage.STEP and job.instant + 1 >= job.instants:
             return Reason.DONE
+        if job.stage == Stage.TURN:
+            reason = look(
+                base, state, ram, child, bare, flat, origin_flat, origin_ram, touched, job, results, seen, words
+            )
+            if reason != Reason.STEP:
+                return reason
+        elif job.stage == Stage.EXACTLY:
+            make_level(base, earliest(base))
+            if job.left <= 0:
+                return Reason.DONE
+        only = NOBODY
+        if job.stage == Stage.TURN or job.stage == Stage.EXACTLY:
+            only = job.turn
+            open_turn(base)
         quota = 1
         if job.stage == Stage.WALK:
             quota = job.left
@@ -286,7 +312,12 @@ def examine(base, child, bare, origin_flat, origin_ram, jobs, results, seen, wor
             quota = min(job.left, SLICE)
         interrupted = last_vectored(child)
         # The only call: LLVM puts the whole machine into each
-        settled, done = settle(base if job.stage == Stage.STEP or job.stage == Stage.WALK else child, quota)
+        settled, done = settle(base if job.stage >= Stage.STEP else child, quota, only)
+        if only != NOBODY:
+            stepped(base, job, done)
+            if settled == Settled.COLD:
+                return Reason.BASE
+            continue
         if job.stage == Stage.WALK:
             job.settled = settled
             job.left -= done

@@ -57,8 +57,10 @@ def all_asleep(m):
 
 
 @jit
-def settle(m, quota):
-    """Run for at most `quota` instructions, or until everything sleeps. Returns a Settled, and instructions done."""
+def settle(m, quota, only):
+    """Run for at most `quota` instructions, or until everything sleeps. Returns a Settled, and instructions done.
+
+    With `only` a pCPU, and not NOBODY, it is that one's step alone: an instruction, or what has to happen before it."""
     h = header(m)
     ask = request(m)
     ask.reason = Stop.BUDGET
@@ -67,14 +69,14 @@ def settle(m, quota):
     while True:
         for p in range(h.n_pcpu):
             pc = pcpu(m, p)
-            while pc.now < h.horizon:
+            while pc.now < h.horizon and (only == NOBODY or only == p):
                 if (pc.context == NOBODY or pc.waiting != 0) and all_asleep(m):
                     return Settled.QUIET, done
                 more = advance(m, p, quota - done)
                 done += more
                 if ask.reason != Stop.BUDGET:
                     return Settled.COLD, done
-                if done >= quota:
+                if done >= quota or only != NOBODY:
                     return Settled.BUDGET, done
                 stretches = 0 if more != 0 else stretches + 1
                 if stretches > STORM:

@@ -53,15 +53,23 @@ class Step:
 
 def step_at(machine: Machine, instant: int) -> Step:
     """What the machine is about to do."""
-    for pcpu in machine.views[Table.PCPU]:
+    for p, pcpu in enumerate(machine.views[Table.PCPU]):
         if pcpu.context >= 0 and not pcpu.waiting:
-            cpu = machine.views[Table.CONTEXT][int(pcpu.context)]
-            domain = int(machine.views[Table.VCPU][int(pcpu.context)].domain)
-            address = int(cpu.nip) & MASK
-            memory = machine.memory_of(domain)
-            word = int.from_bytes(memory[address : address + WORD], "big") if address + WORD <= len(memory) else 0
-            return Step(instant, address, word, domain, access_of(word, cpu))
+            return step_of(machine, p, instant)
     return Step(instant, None, 0, -1, None)
+
+
+def step_of(machine: Machine, p: int, instant: int) -> Step:
+    """What a pCPU is about to do."""
+    pcpu = machine.views[Table.PCPU][p]
+    if pcpu.context < 0 or pcpu.waiting:
+        return Step(instant, None, 0, -1, None)
+    cpu = machine.views[Table.CONTEXT][int(pcpu.context)]
+    domain = int(machine.views[Table.VCPU][int(pcpu.context)].domain)
+    address = int(cpu.nip) & MASK
+    memory = machine.memory_of(domain)
+    word = int.from_bytes(memory[address : address + WORD], "big") if address + WORD <= len(memory) else 0
+    return Step(instant, address, word, domain, access_of(word, cpu))
 
 
 def access_of(word: int, cpu: Any) -> tuple[str, int, int] | None:

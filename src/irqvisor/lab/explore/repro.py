@@ -20,21 +20,28 @@ from irqvisor.lab.explore.finding import Finding
 from irqvisor.lab.explore.provenance import HASH_DIGITS, code_digest
 from irqvisor.lab.explore.question import Question
 from irqvisor.lab.explore.work import Injection
+from irqvisor.lab.scenario import Scenario
 
 FORMAT = 1
 
 
 def images_of(asked: Question) -> dict[str, str]:
     """SHA-256, shortened, of the images of an exploration, by path; bundled ones by name."""
-    paths = {d.image for d in asked.scenario.domains if d.image}
+    return images_in(asked.scenario, asked.design)
+
+
+def images_in(scenario: Scenario, design: str) -> dict[str, str]:
+    """The same of a scenario under a design."""
+    paths = {d.image for d in scenario.domains if d.image}
     found = {path: Path(path) for path in paths}
-    if any(d.image is None for d in asked.scenario.domains):
-        name = f"{asked.design}.elf"
+    if any(d.image is None for d in scenario.domains):
+        name = f"{design}.elf"
         found[name] = build.IMAGES / name
-    return {name: _short(path) for name, path in sorted(found.items())}
+    return {name: short(path) for name, path in sorted(found.items())}
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
+    """The SHA-256 of a file, shortened."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:HASH_DIGITS]
     except OSError as error:
@@ -45,10 +52,10 @@ def describe(asked: Question, found: Finding) -> dict[str, Any]:
     """What a file of a finding says."""
     data = asked.scenario.model_dump(mode="json", exclude_unset=True)
     data.pop("description", None)
-    return with_images(_described(asked, found, data), {name: _here(name) for name in images_of(asked)})
+    return with_images(_described(asked, found, data), {name: here(name) for name in images_of(asked)})
 
 
-def _here(name: str) -> str:
+def here(name: str) -> str:
     """A path as it is told to others: below the working directory if it is there."""
     path = Path(name)
     return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else name
@@ -164,7 +171,16 @@ def asked_by(data: dict[str, Any], where: str) -> Question:
     """
     scenario = scenarios.from_dict(data["scenario"], where)
     asked = question.ask(scenario, data["design"], cpu=data["cpu"], bound=data["bound"])
-    images = images_of(asked)
+    check_images(data, images_of(asked), where)
+    return asked
+
+
+def check_images(data: dict[str, Any], images: Mapping[str, str], where: str) -> None:
+    """Complain unless the images are those that a file names.
+
+    Raises:
+        ReproError: they are not.
+    """
     for name, digest in data["images"].items():
         if images.get(name) != digest:
             raise ReproError(
@@ -172,7 +188,6 @@ def asked_by(data: dict[str, Any], where: str) -> Question:
                 f"{name} is not the image that was explored (SHA-256 {images.get(name, 'none')}...)",
                 f"{digest}...",
             )
-    return asked
 
 
 def replay(data: dict[str, Any], where: str) -> Replay:

@@ -87,7 +87,7 @@ def explore(
     walk = site.walk(start, question.window_instants)
     began = time.perf_counter()
     results: dict[Task, Result] = {}
-    book = Journal(journal, question) if journal is not None else None
+    book = Journal(journal, question, Task, Result) if journal is not None else None
     if book is not None:
         results.update(book.read())
     known = len(results)
@@ -108,9 +108,9 @@ def explore(
                 on_progress(Progress(len(results), total, len(results) - known, examined, seconds))
 
         if scheduler is not None:
-            work.in_cluster(question, scheduler, todo, done)
+            work.in_cluster(work.worker_of, question, scheduler, todo, done)
         else:
-            work.in_threads(question, start, walk, todo, workers or work.usual_workers(), done)
+            work.in_threads(lambda: work.Worker(question, start, walk), todo, workers or work.usual_workers(), done)
 
     if question.random is not None:
         numbers = range(question.random)

@@ -20,7 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -68,6 +68,25 @@ class Result:
     notes: tuple[dict[int, str], ...]
     reads_clock: bool
     ran: int
+
+    def to_data(self) -> dict[str, Any]:
+        """For the journal."""
+        return {
+            "sources": self.sources,
+            "outcomes": [base64.b64encode(np.ascontiguousarray(o).tobytes()).decode() for o in self.outcomes],
+            "ended": self.ended,
+            "notes": self.notes,
+            "reads_clock": self.reads_clock,
+            "ran": self.ran,
+        }
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Result:
+        """The same again."""
+        encoded = [base64.b64decode(outcome) for outcome in data["outcomes"]]
+        outcomes = [np.frombuffer(o, examine.RESULT).copy().view(np.recarray) for o in encoded]
+        notes = tuple({int(i): text for i, text in each.items()} for each in data["notes"])
+        return cls(tuple(data["sources"]), tuple(outcomes), data["ended"], notes, data["reads_clock"], data["ran"])
 
 
 class Worker:
@@ -132,21 +151,35 @@ def schedule_of(question: Question, instants: int, number: int) -> tuple[Injecti
     )
 
 
+def worker_of(question: Question) -> Worker:
+    """A worker that makes all that it needs."""
+    start = site.prepare(question)
+    return Worker(question, start, site.walk(start, question.window_instants))
+
+
 def number_of(question: Question, source: str) -> int:
     """A source's number in the machine."""
     return [s.name for s in question.scenario.sources].index(source)
 
 
-Done = Callable[[Task, Result], None]
+Done = Callable[[Any, Any], None]
+"""Told of a task that is done, and its result."""
 
 
-def in_threads(question: Question, start: Machine, walk: Walk, tasks: Sequence[Task], workers: int, done: Done) -> None:
+class Doer(Protocol):
+    """A worker of any kind of exploration."""
+
+    def do(self, task: Any) -> Any:
+        """One task."""
+
+
+def in_threads(new_worker: Callable[[], Doer], tasks: Sequence[Any], workers: int, done: Done) -> None:
     """Do tasks in threads of this process; `done` is called in this one."""
     local = threading.local()
 
-    def do(task: Task) -> tuple[Task, Result]:
+    def do(task: Any) -> tuple[Any, Any]:
         if not hasattr(local, "worker"):
-            local.worker = Worker(question, start, walk)
+            local.worker = new_worker()
         return task, local.worker.do(task)
 
     with ThreadPoolExecutor(workers) as pool:
@@ -162,13 +195,13 @@ def in_threads(question: Question, start: Machine, walk: Walk, tasks: Sequence[T
 
 
 @lru_cache(maxsize=4)
-def _remembered(pickled: bytes) -> Worker:
-    question = pickle.loads(pickled)  # noqa: S301  from the exploration that we work for
-    start = site.prepare(question)
-    return Worker(question, start, site.walk(start, question.window_instants))
+def _remembered(pickled: bytes) -> Doer:
+    make, question = pickle.loads(pickled)  # noqa: S301  from the exploration that we work for
+    worker: Doer = make(question)
+    return worker
 
 
-def elsewhere(pickled: bytes, task: Task, code: str) -> tuple[Task, Result]:
+def elsewhere(pickled: bytes, task: Any, code: str) -> tuple[Any, Any]:
     """A task in a worker process of a cluster.
 
     Raises:
@@ -180,8 +213,9 @@ def elsewhere(pickled: bytes, task: Task, code: str) -> tuple[Task, Result]:
     return task, _remembered(pickled).do(task)
 
 
-def in_cluster(question: Question, address: str, tasks: Sequence[Task], done: Done) -> None:
-    """Do tasks in the processes of a Dask cluster. A worker that dies loses nothing: others do its tasks again.
+def in_cluster(make: Callable[[Any], Doer], question: Any, address: str, tasks: Sequence[Any], done: Done) -> None:
+    """Do tasks in the processes of a Dask cluster, each with a worker that `make` makes of the question. One that dies
+    loses nothing: others do its tasks again.
 
     Raises:
         UsageError: Dask is not installed, nobody answers at the address, or a judge of the user's cannot travel.
@@ -199,7 +233,7 @@ def in_cluster(question: Question, address: str, tasks: Sequence[Task], done: Do
     with client:
         code = code_digest()
         futures = client.map(
-            elsewhere, [pickle.dumps(question)] * len(tasks), list(tasks), [code] * len(tasks), pure=False
+            elsewhere, [pickle.dumps((make, question))] * len(tasks), list(tasks), [code] * len(tasks), pure=False
         )
         for future in as_completed(futures):
             done(*future.result())
@@ -215,13 +249,20 @@ def usual_workers() -> int:
 
 # ---------------------------------------------------------------------------------------------------------- the journal
 class Journal:
-    """A file of results that are done: a line of JSON each, after one that says of which question."""
+    """A file of results that are done: a line of JSON each, after one that says of which question.
 
-    def __init__(self, path: Path, question: Question) -> None:
+    Args:
+        path: of the file.
+        question: what is explored.
+        task, result: the kinds of tasks and results.
+    """
+
+    def __init__(self, path: Path, question: Any, task: type[Any], result: type[Any]) -> None:
         self._path = path
         self._key = hashlib.sha256(f"{question!r} {code_digest()}".encode()).hexdigest()
+        self._task, self._result = task, result
 
-    def read(self) -> Iterator[tuple[Task, Result]]:
+    def read(self) -> Iterator[tuple[Any, Any]]:
         """What was done before; a last line that was cut off is left out.
 
         Raises:
@@ -245,24 +286,9 @@ class Journal:
             except ValueError:
                 self._path.write_text("\n".join(lines[:number]) + "\n", encoding="utf-8")
                 return
-            yield Task(*data["task"]), _result(data)
+            yield self._task(*data["task"]), self._result.from_data(data)
 
-    def add(self, task: Task, result: Result) -> None:
+    def add(self, task: Any, result: Any) -> None:
         """Note a result."""
-        data = {
-            "task": task,
-            "sources": result.sources,
-            "outcomes": [base64.b64encode(np.ascontiguousarray(o).tobytes()).decode() for o in result.outcomes],
-            "ended": result.ended,
-            "notes": result.notes,
-            "reads_clock": result.reads_clock,
-            "ran": result.ran,
-        }
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(data) + "\n")
-
-
-def _result(data: dict[str, Any]) -> Result:
-    outcomes = [np.frombuffer(base64.b64decode(o), examine.RESULT).copy().view(np.recarray) for o in data["outcomes"]]
-    notes = tuple({int(i): text for i, text in each.items()} for each in data["notes"])
-    return Result(tuple(data["sources"]), tuple(outcomes), data["ended"], notes, data["reads_clock"], data["ran"])
+            file.write(json.dumps({"task": task, **result.to_data()}) + "\n")
