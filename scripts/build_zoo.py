@@ -17,6 +17,8 @@ from build_guests import BIG_ENDIAN, CODE, LANGUAGE, ROOT, BuildError
 SOURCES = ROOT / "examples" / "zoo"
 IMAGES = ROOT / "src" / "irqvisor" / "data" / "zoo"
 KERNEL = ("kernel/start.S", "kernel/tree.c")
+PAIR = ("kernel/pair.S", "kernel/pair.c")
+"""What a program for two processors is built with: it includes a header that begins so."""
 LINK = ["-nostdlib", "-static", "-T", "examples/zoo/zoo.ld", "-Wl,--build-id=none", "-Wl,-z,max-page-size=256"]
 VERSIONS = {"buggy": [], "fixed": ["-DFIXED"]}
 ONE_VERSION = {"": []}
@@ -74,7 +76,8 @@ def build(name: str, version: str, folder: Path) -> Path:
     """Compile and link one guest in one version. Paths are relative, so that none gets into the image."""
     folder.mkdir(parents=True, exist_ok=True)
     image = (folder / (f"{name}.{version}.elf" if version else f"{name}.elf")).resolve()
-    parts = [f"examples/zoo/{part}" for part in (*KERNEL, f"{name}.c")]
+    kernel = PAIR if '#include "pair' in (SOURCES / f"{name}.c").read_text(encoding="utf-8") else KERNEL
+    parts = [f"examples/zoo/{part}" for part in (*kernel, f"{name}.c")]
     macros = [f"-DZOO_{name.upper().replace('-', '_')}", *versions(name)[version]]
     flags = [*BIG_ENDIAN, *LANGUAGE, *CODE, "-Iexamples/zoo/kernel", *macros]
     command = [sys.executable, "-m", "ziglang", "cc", *flags, f"-ffile-prefix-map={ROOT}=.", *LINK]

@@ -20,6 +20,9 @@ from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.explore import question, search
 from irqvisor.lab.explore.finding import Place
 from irqvisor.lab.explore.handler import scenario_of
+from irqvisor.lab.explore.preempt import question as preempt_question
+from irqvisor.lab.explore.preempt import search as switches
+from irqvisor.lab.explore.preempt.report import Report as PreemptReport
 from irqvisor.lab.explore.question import Question
 from irqvisor.lab.explore.report import Report
 
@@ -50,6 +53,7 @@ class Entry:
         defect: the hypervisor's, in the buggy version, whose image is the fixed one's; empty: the guest's own.
         neighbour: whether a second domain runs the same image without a device.
         settings: what else of the scenario is not as usual, as the option ``--set`` writes it.
+        preempt: no injections, but switch points of two pCPUs: how many preemptions; under "bare".
     """
 
     name: str
@@ -70,10 +74,14 @@ class Entry:
     defect: str = ""
     neighbour: bool = False
     settings: Sequence[str] = ()
+    preempt: int | None = None
 
     def image(self, version: str) -> Path:
         """The guest of a version."""
         return FOLDER / (f"{self.name}.elf" if self.defect else f"{self.name}.{version}.elf")
+
+
+AnyReport = Report | PreemptReport
 
 
 @dataclass(frozen=True)
@@ -87,8 +95,8 @@ class Outcome:
     """
 
     entry: Entry
-    buggy: Report
-    fixed: Report
+    buggy: AnyReport
+    fixed: AnyReport
     problems: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,15 +159,24 @@ def asked(entry: Entry, version: str) -> Question:
     return question.ask(scenario, entry.design, sources=entry.sources, window=entry.window, reentry=entry.reentry)
 
 
+def explored(entry: Entry, version: str) -> AnyReport:
+    """Explore one version."""
+    if entry.preempt is None:
+        return Report(search.explore(asked(entry, version)))
+    image = entry.image(version)
+    return PreemptReport(
+        switches.explore(preempt_question.ask(image, entry.design, preemptions=entry.preempt, cpu=entry.cpu))
+    )
+
+
 def visit(chosen: Sequence[Entry]) -> Iterator[Outcome]:
     """Explore entries, both versions of each."""
     for entry in chosen:
-        buggy = Report(search.explore(asked(entry, BUGGY)))
-        fixed = Report(search.explore(asked(entry, FIXED)))
+        buggy, fixed = (explored(entry, version) for version in (BUGGY, FIXED))
         yield Outcome(entry, buggy, fixed, list(problems(entry, buggy, fixed)))
 
 
-def problems(entry: Entry, buggy: Report, fixed: Report) -> Iterator[str]:
+def problems(entry: Entry, buggy: AnyReport, fixed: AnyReport) -> Iterator[str]:
     """How the explorations differ from what the manifest expects."""
     if not buggy.findings:
         yield "the bug was not found"
