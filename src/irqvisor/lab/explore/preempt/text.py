@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from irqvisor.lab.explore.explain import EXPLAINED
 from irqvisor.lab.explore.finding import meaning
 from irqvisor.lab.explore.preempt.explain import explain
 from irqvisor.lab.explore.preempt.finding import Finding
 from irqvisor.lab.explore.preempt.report import Report
-from irqvisor.lab.explore.text import EXPLAINED
 from irqvisor.lab.text import count, listing, plural
 
 
