@@ -15,9 +15,22 @@ CASES = {
 }
 
 
+NEIGHBOUR = {"name": "neighbour", "ram_kib": 64, "pcpu": 0, "compute": True, "compute_unit": 3}
+
+
 def certified(design, settings, **options):
     scenario = scenarios.with_overrides(scenarios.load("wake-up"), settings)
     return report.Report(search.explore(question.ask(scenario, design, **options)))
+
+
+def shared():
+    """The scenario, and a domain on the same pCPU that computes: interrupts find the wrong one running."""
+    one = scenarios.load("wake-up")
+    domains = [{"name": d.name, "ram_kib": d.ram_kib, "pcpu": 0, "handler_work": d.handler_work} for d in one.domains]
+    disk = {"name": "disk", "owner": "sleeper", "arrival": {"kind": "free", "before": 2}}
+    return scenarios.from_dict(
+        {"name": "shared", "duration_ms": 1, "domains": [*domains, NEIGHBOUR], "sources": [disk]}, "shared"
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -32,9 +45,23 @@ def test_single_injections(design, case):
 
 @pytest.mark.parametrize("design", list(NUMBERS))
 def test_pairs(design):
-    found = certified(design, [], injections=2, window=500)
+    found = certified(design, ["sources.disk.arrival.before=3"], injections=2, window=500)
     assert found.findings == []
+    assert found.is_complete
+    assert found.counts["instants"] == 500
     assert found.counts["pairs"] > 1000
+
+
+@pytest.mark.parametrize("design", list(NUMBERS))
+def test_a_pcpu_that_two_domains_share(design):
+    power8 = {} if design == "direct" else {"cpu": "power8"}
+    found = report.Report(search.explore(question.ask(shared(), design, window=2000, **power8)))
+    assert found.findings == []
+    assert found.is_complete
+    assert found.counts["instants"] == 2000
+    pairs = report.Report(search.explore(question.ask(shared(), design, window=200, injections=2, **power8)))
+    assert pairs.findings == []
+    assert pairs.counts["pairs"] > 200
 
 
 @pytest.mark.parametrize("design", list(NUMBERS))

@@ -7,7 +7,8 @@ from irqvisor.errors import ScenarioError, UsageError
 from irqvisor.hv.explore.examine import Skip
 from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.lab import scenario as scenarios
-from irqvisor.lab.explore import finding, question, report, search, site, work
+from irqvisor.lab.explore import finding, question, report, search, site
+from irqvisor.lab.explore.question import Injection
 from irqvisor.spec.designs import NUMBERS
 from irqvisor.tables import Table
 
@@ -71,7 +72,7 @@ def test_merging_changes_no_verdict_and_a_fork_is_a_machine_like_any_other(desig
     assert merged.shares.any()
     assert merged.verdict.tolist() == plain.verdict.tolist()
     for instant in (0, 17, 39):
-        machine = search.reproduce(asked(design), (work.Injection("disk", instant),))
+        machine = search.reproduce(asked(design), (Injection("disk", instant),))
         observed = machine.views[Table.OBSERVED][0]
         assert int(observed.largest[2]) == plain.latency[instant]
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, settings
 
 from irqvisor.lab.explore import zoo
+from irqvisor.lab.explore.question import Injection
 from irqvisor.lab.explore.strategy import Schedules
-from irqvisor.lab.explore.work import Injection
 
 pytestmark = pytest.mark.compiled
 

@@ -69,7 +69,7 @@ class Guest:
 
     def verdict(self):
         """What the judges object to, but that the item is lost."""
-        verdict = int(self.bench.examine(site.Piece(0, 1, self.machine), 0).verdict[0])
+        verdict = int(self.bench.examine(site.Piece(0, 1, self.machine), "disk", None).verdict[0])
         assert verdict & Verdict.LOST
         return verdict & ~Verdict.LOST
 

@@ -9,6 +9,7 @@ from irqvisor.errors import UsageError
 from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.lab.explore import pairs, report, search, site, text, work, zoo
 from irqvisor.lab.explore.progress import Progress
+from irqvisor.lab.explore.question import Injection
 
 pytestmark = pytest.mark.compiled
 
@@ -62,16 +63,16 @@ def test_only_a_pair_with_the_cause_of_a_single_injection_is_left_out(alone):
     good = int(np.flatnonzero(single.results.verdict == 0)[0])
     known = pairs.Known.of([single])
     results = np.repeat(single.results[bad : bad + 1], 3).view(np.recarray)
-    after_a_good_one = search.Sweep((work.Injection("disk", good),), "disk", results, "quiet")
+    after_a_good_one = search.Sweep((Injection("disk", good),), "disk", results, "quiet")
     assert known.explains(after_a_good_one, 0, 2) == pairs.SAME_SITE
     results.address[2] += 4096
     assert known.explains(after_a_good_one, 0, 2) == ""
     assert known.explains(after_a_good_one, 0, 1) == pairs.SAME_SITE
     results.verdict[1] = Verdict.FAULT
     assert known.explains(after_a_good_one, 0, 1) == ""
-    after_a_bad_one = search.Sweep((work.Injection("disk", bad),), "disk", results, "quiet")
+    after_a_bad_one = search.Sweep((Injection("disk", bad),), "disk", results, "quiet")
     assert known.explains(after_a_bad_one, 0, 2) == pairs.FIRST_ALONE
-    other = search.Sweep((work.Injection("net", bad),), "disk", results, "quiet")
+    other = search.Sweep((Injection("net", bad),), "disk", results, "quiet")
     assert known.explains(other, 0, 2) == "", "another source's first injection"
 
 

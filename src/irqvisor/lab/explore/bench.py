@@ -5,6 +5,7 @@ The machines and tables are made once and used for piece after piece; nothing he
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from irqvisor.hv.state import Entry
 from irqvisor.hw.ops import MFSPR, MFTB
 from irqvisor.hw.state import NEVER, Stop
 from irqvisor.lab.explore import site
-from irqvisor.lab.explore.question import Question
+from irqvisor.lab.explore.question import Injection, Question
 from irqvisor.lab.explore.site import Origin, Piece, forget_decoded, new_table
 from irqvisor.machine import Machine
 from irqvisor.ram import PAGE
@@ -35,6 +36,7 @@ class Bench:
 
     def __init__(self, question: Question, start: Machine) -> None:
         self.question = question
+        self.start = start
         self.base = start.copy()
         self.child = start.copy()
         self.bare = start.copy()
@@ -43,26 +45,56 @@ class Bench:
         self.words = np.zeros(ROOM, np.int64)
         self.touched = np.zeros(len(start.ram) // PAGE, np.uint8)
         self.notes: dict[int, str] = {}
+        self._well: dict[tuple[Injection, ...], bool] = {}
         self.ran = 0
 
-    def examine(self, piece: Piece, source: int) -> Any:
+    def examine(self, piece: Piece, source: str, earlier: Sequence[Injection] | None = ()) -> Any:
         """The outcome of an injection at each instant of a piece, one record RESULT each.
 
         States are merged unless a guest looks at the clock - then the piece is examined again without - or a judge
         looks at latency: instants that share an outcome do not share that.
+
+        Args:
+            piece: of the run with the earlier injections.
+            source: what is injected.
+            earlier: the injections before, from the bench's start on. They tell what is only hastened, and not rescued;
+                None: everything that an interrupt brings is called rescued.
         """
         merging = self.question.merging and self.question.max_latency_ns is None
         results = self._examine(piece, source, merging=merging)
         if merging and self.reads_clock:
-            return self._examine(piece, source, merging=False)
+            results = self._examine(piece, source, merging=False)
+        if earlier is not None and results.hastened.any() and self._goes_well(tuple(earlier)):
+            results.verdict[results.hastened != 0] &= ~int(Verdict.DELAYED)
         return results
 
-    def _examine(self, piece: Piece, source: int, *, merging: bool) -> Any:
+    def verdict(self, injections: Sequence[Injection]) -> int:
+        """What the judges say of some injections, from the bench's start on."""
+        *earlier, last = injections
+        machine = self.start.copy()
+        site.inject(machine, self.question, earlier)
+        site.run(machine, last.instant)
+        return int(self.examine(Piece(0, 1, machine), last.source, earlier).verdict[0])
+
+    def _goes_well(self, injections: tuple[Injection, ...]) -> bool:
+        """Whether all that is posted and raised reaches its owner without luck, after these injections and no other."""
+        if injections not in self._well:
+            if injections:
+                ran, said = self.ran, dict(self.notes)
+                good = self.verdict(injections) == 0
+                self._well[injections] = good and not self.child.views[Table.JOURNEY].next_id.any()
+                self.ran, self.notes = ran, said  # nobody asked for that one
+            else:
+                self._well[injections] = goes_well(self.start, self.question.bound)
+        return self._well[injections]
+
+    def _examine(self, piece: Piece, source: str, *, merging: bool) -> Any:
         self._load(piece.machine)
         results = np.zeros(piece.count, RESULT).view(np.recarray)
         job = self.job[0]
         question = self.question
-        job.source, job.instants, job.bound, job.merging = source, piece.count, question.bound, int(merging)
+        job.source, job.instants = question.number_of(source), piece.count
+        job.bound, job.merging = question.bound, int(merging)
         job.latency = NEVER
         if question.max_latency_ns is not None:
             job.latency = round(question.max_latency_ns * int(self.base.header.clock_hz) / 1e9)
@@ -70,8 +102,6 @@ class Bench:
         job.stage, job.instant, job.words, job.states, job.ran = Stage.FORK, 0, 0, 0, 0
         self._loop(results, new_table())
         self.ran += int(job.ran)
-        if results.hastened.any() and goes_well(piece.machine, question.bound):
-            results.verdict[results.hastened != 0] &= ~int(Verdict.DELAYED)
         if not question.reentry:
             results.verdict &= ~int(Verdict.REENTRY)
         return results
@@ -152,12 +182,13 @@ class Bench:
         return bool(np.any(code["op"] == MFTB) or np.isin(code["imm"][code["op"] == MFSPR], CLOCKS).any())
 
 
-def goes_well(machine: Machine, bound: int) -> bool:
-    """Whether all that is posted and raised already reaches its owner, without luck, if nothing else comes."""
-    alone = machine.copy()
+def goes_well(start: Machine, bound: int) -> bool:
+    """Whether all that is posted and raised at the start of a window reaches its owner without luck if nothing else
+    comes."""
+    alone = start.copy()
     site.rest(alone, bound)
     source, journey = alone.views[Table.SOURCE], alone.views[Table.JOURNEY]
-    luck = journey.rescued_by[:, Entry.EXTERNAL :] - machine.views[Table.JOURNEY].rescued_by[:, Entry.EXTERNAL :]
+    luck = journey.rescued_by[:, Entry.EXTERNAL :] - start.views[Table.JOURNEY].rescued_by[:, Entry.EXTERNAL :]
     return bool((source.head == source.tail).all() and not journey.next_id.any() and not luck.any())
 
 

@@ -11,10 +11,9 @@ import numpy as np
 from irqvisor.hv.explore import examine
 from irqvisor.lab import build
 from irqvisor.lab import journey as journeys
-from irqvisor.lab.explore import inevitable, listing, search, site, work
+from irqvisor.lab.explore import inevitable, listing, search, site
 from irqvisor.lab.explore.listing import Step
-from irqvisor.lab.explore.question import Question
-from irqvisor.lab.explore.work import Injection
+from irqvisor.lab.explore.question import Injection, Question
 from irqvisor.lab.text import plural
 from irqvisor.machine import Machine
 from irqvisor.spec import xen
@@ -54,10 +53,7 @@ def explain(question: Question, injections: tuple[Injection, ...], count: int) -
 def _before_last(question: Question, injections: tuple[Injection, ...]) -> Machine:
     """The machine from which the last injection is counted."""
     machine = site.prepare(question)
-    for injection in injections[:-1]:
-        search.advance(machine, injection.instant)
-        with np.errstate(over="ignore"):
-            examine.post(machine.arrays, work.number_of(question, injection.source))
+    site.inject(machine, question, injections[:-1])
     return machine
 
 
@@ -95,7 +91,7 @@ def _run(question: Question, start: Machine, injection: Injection) -> tuple[Mach
     plain = machine.copy()
     machine.start_log(LOG_RECORDS, ring=True)
     with np.errstate(over="ignore"):
-        examine.post(machine.arrays, work.number_of(question, injection.source))
+        examine.post(machine.arrays, question.number_of(injection.source))
     site.run(machine, 1)
     site.run(plain, 1)
     differs = np.flatnonzero(machine.ram.view(np.int64) != plain.ram.view(np.int64))

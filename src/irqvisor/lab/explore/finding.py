@@ -11,8 +11,8 @@ from irqvisor.hv.state import Entry, Where
 from irqvisor.lab import build
 from irqvisor.lab.explore import search, site
 from irqvisor.lab.explore.pairs import Known, stretches
+from irqvisor.lab.explore.question import Injection
 from irqvisor.lab.explore.search import Exploration, Sweep
-from irqvisor.lab.explore.work import Injection
 from irqvisor.machine import Machine
 from irqvisor.tables import Table
 

@@ -13,15 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from irqvisor.hv.explore import examine
 from irqvisor.hv.explore.verdict import Verdict
-from irqvisor.lab.explore import site, work
+from irqvisor.lab.explore import site
 from irqvisor.lab.explore.bench import Bench, was_posted
 from irqvisor.lab.explore.finding import Place, place
-from irqvisor.lab.explore.question import Question
-from irqvisor.lab.explore.work import Injection
+from irqvisor.lab.explore.question import Injection, Question
 from irqvisor.lab.text import count, listing, plural
 from irqvisor.machine import Machine
 
@@ -83,14 +79,11 @@ def mending(question: Question, start: Machine, last: Injection) -> Mending | No
         None if the bad run never comes to rest, or is not lost: then there is nothing to mend.
     """
     bench = Bench(question, start)
-    machine = start.copy()
-    site.run(machine, last.instant)
-    number = work.number_of(question, last.source)
-    verdict = int(bench.examine(site.Piece(0, 1, machine), number).verdict[0])
+    verdict = bench.verdict([last])
     if verdict & ENDLESS or verdict & ~Verdict.DELAYED == 0:
         return None
-    with np.errstate(over="ignore"):
-        examine.post(machine.arrays, number)
+    machine = start.copy()
+    site.inject(machine, question, [last])
     walk = site.walk(machine, min(question.window_instants, REACH))
     mended: dict[str, tuple[bool, ...]] = {}
     places: list[Place] = []
@@ -98,7 +91,7 @@ def mending(question: Question, start: Machine, last: Injection) -> Mending | No
         here: list[bool] = []
         places = []
         for piece in walk.pieces:
-            results = bench.examine(piece, work.number_of(question, source))
+            results = bench.examine(piece, source, None)
             good = was_posted(results) & (results.verdict & ~int(Verdict.DELAYED) == 0)
             here += good.tolist()
             places += [place(machine, results, k) for k in range(piece.count)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from irqvisor.errors import UsageError, did_you_mean
 from irqvisor.lab import scenario as scenarios
@@ -20,6 +21,13 @@ MOST = 8
 
 Judge = Callable[[Machine], str | None]
 """A judge of a user's: is shown a machine at rest, and says what is wrong with it."""
+
+
+class Injection(NamedTuple):
+    """An item posted at an instant: so many retired instructions after the window, or the injection before, began."""
+
+    source: str
+    instant: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,10 @@ class Question:
     def window_instants(self) -> int:
         """Instants to examine at most."""
         return WINDOW if self.window is None else self.window
+
+    def number_of(self, source: str) -> int:
+        """A source's number in the machine."""
+        return [s.name for s in self.scenario.sources].index(source)
 
 
 def ask(

@@ -18,8 +18,7 @@ from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.explore import explain, finding, question, search
 from irqvisor.lab.explore.finding import Finding
 from irqvisor.lab.explore.provenance import HASH_DIGITS, code_digest
-from irqvisor.lab.explore.question import Question
-from irqvisor.lab.explore.work import Injection
+from irqvisor.lab.explore.question import Injection, Question
 from irqvisor.lab.scenario import Scenario
 
 FORMAT = 1

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from irqvisor.hv.explore import examine
 from irqvisor.lab.explore import site, work
-from irqvisor.lab.explore.bench import Bench, was_examined
+from irqvisor.lab.explore.bench import was_examined
 from irqvisor.lab.explore.progress import OnProgress, Progress
-from irqvisor.lab.explore.question import Question
-from irqvisor.lab.explore.site import Piece, Walk
-from irqvisor.lab.explore.work import PAIR, RANDOM, Injection, Journal, Result, Task, number_of, schedule_of
+from irqvisor.lab.explore.question import Injection, Question
+from irqvisor.lab.explore.site import Walk
+from irqvisor.lab.explore.work import PAIR, RANDOM, Journal, Result, Task, schedule_of
 from irqvisor.machine import Machine
 
 
@@ -172,22 +171,6 @@ def reproduce(question: Question, injections: tuple[Injection, ...], *, log: boo
     machine = site.prepare(question)
     if log:
         machine.start_log(1 << 14, ring=True)
-    for injection in injections:
-        advance(machine, injection.instant)
-        with np.errstate(over="ignore"):
-            examine.post(machine.arrays, number_of(question, injection.source))
+    site.inject(machine, question, injections)
     site.rest(machine, question.bound)
     return machine
-
-
-def verdict_of(bench: Bench, start: Machine, injections: Sequence[Injection]) -> int:
-    """What the judges say of some injections, counted from the beginning of the window, `start`, on; an instant behind
-    the end of a walk is the one at which everything sleeps."""
-    machine = start.copy()
-    for injection in injections[:-1]:
-        site.run(machine, injection.instant)
-        with np.errstate(over="ignore"):
-            examine.post(machine.arrays, number_of(bench.question, injection.source))
-    last = injections[-1]
-    site.run(machine, last.instant)
-    return int(bench.examine(Piece(0, 1, machine), number_of(bench.question, last.source)).verdict[0])

@@ -6,6 +6,7 @@ machine at its beginning, so that pieces can be examined in any order and anywhe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from irqvisor.hv.explore import canonical, examine
 from irqvisor.hv.explore.quiet import SLICE, Settled
 from irqvisor.hw.state import CLEAN, CODE_PAGE, LITTLE, Phase, Stop
 from irqvisor.lab import build
-from irqvisor.lab.explore.question import Question
+from irqvisor.lab.explore.question import Injection, Question
 from irqvisor.lab.scenario import Free
 from irqvisor.machine import Machine
 from irqvisor.tables import Table
@@ -161,6 +162,14 @@ def run(machine: Machine, quota: int) -> tuple[Settled, int]:
             if not machine.attend():
                 return Settled.STORM, quota - int(job.left)
     return Settled.BUDGET, quota
+
+
+def inject(machine: Machine, question: Question, injections: Sequence[Injection]) -> None:
+    """Run to each of some injections in turn and post its item; behind the end of the run that is at its end."""
+    for injection in injections:
+        run(machine, injection.instant)
+        with np.errstate(over="ignore"):
+            examine.post(machine.arrays, question.number_of(injection.source))
 
 
 def rest(machine: Machine, bound: int) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from irqvisor.lab.explore import finding, search, site
+from irqvisor.lab.explore import finding, site
 from irqvisor.lab.explore.bench import Bench
-from irqvisor.lab.explore.question import Question
-from irqvisor.lab.explore.work import Injection
+from irqvisor.lab.explore.question import Injection, Question
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -36,4 +35,4 @@ class Schedules:
 
     def judge(self, schedule: tuple[Injection, ...]) -> list[str]:
         """The names of the judges that object to a schedule; empty if none does."""
-        return finding.names(search.verdict_of(self._bench, self._start, schedule))
+        return finding.names(self._bench.verdict(schedule))

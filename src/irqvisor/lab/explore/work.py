@@ -29,19 +29,12 @@ from irqvisor.hv.explore import examine
 from irqvisor.lab.explore import site
 from irqvisor.lab.explore.bench import Bench
 from irqvisor.lab.explore.provenance import code_digest
-from irqvisor.lab.explore.question import Question
+from irqvisor.lab.explore.question import Injection, Question
 from irqvisor.lab.explore.site import Piece, Walk
 from irqvisor.machine import Machine
 
 PAIR = -1
 RANDOM = -2
-
-
-class Injection(NamedTuple):
-    """An item posted at an instant: so many retired instructions after the window, or the injection before, began."""
-
-    source: str
-    instant: int
 
 
 class Task(NamedTuple):
@@ -100,6 +93,7 @@ class Worker:
     def do(self, task: Task) -> Result:
         """One task."""
         before = self._bench.ran
+        earlier: Sequence[Injection] = ()
         if task.piece >= 0:
             pieces: Sequence[Piece] = (self.walk.pieces[task.piece],)
             sources: Sequence[str] = (task.source,)
@@ -107,15 +101,17 @@ class Worker:
         elif task.piece == RANDOM:
             schedule = schedule_of(self.question, self.walk.instants, task.instant)
             pieces, sources, ended = (self._before_last(schedule),), (schedule[-1].source,), "random"
+            earlier = schedule[:-1]
         else:
             then = site.walk(self._injected(task), self.question.window_instants)
             pieces, ended, sources = then.pieces, then.ended, self.question.sources
+            earlier = (Injection(task.source, task.instant),)
         outcomes, notes = [], []
         for source in sources:
             self._bench.notes.clear()
             parts = []
             for piece in pieces:
-                part = self._bench.examine(piece, number_of(self.question, source))
+                part = self._bench.examine(piece, source, earlier)
                 part.shares[part.shares > 0] += piece.first
                 parts.append(part)
             outcomes.append(np.concatenate(parts).view(np.recarray))
@@ -127,19 +123,14 @@ class Worker:
     def _before_last(self, schedule: Sequence[Injection]) -> Piece:
         """The instant of a schedule's last injection."""
         machine = self.walk.pieces[0].machine.copy()
-        for injection in schedule[:-1]:
-            site.run(machine, injection.instant)
-            with np.errstate(over="ignore"):
-                examine.post(machine.arrays, number_of(self.question, injection.source))
+        site.inject(machine, self.question, schedule[:-1])
         site.run(machine, schedule[-1].instant)
         return Piece(0, 1, machine)
 
     def _injected(self, task: Task) -> Machine:
         piece = self.walk.pieces[task.instant // site.PIECE]
         machine = piece.machine.copy()
-        site.run(machine, task.instant - piece.first)
-        with np.errstate(over="ignore"):
-            examine.post(machine.arrays, number_of(self.question, task.source))
+        site.inject(machine, self.question, [Injection(task.source, task.instant - piece.first)])
         return machine
 
 
@@ -155,11 +146,6 @@ def worker_of(question: Question) -> Worker:
     """A worker that makes all that it needs."""
     start = site.prepare(question)
     return Worker(question, start, site.walk(start, question.window_instants))
-
-
-def number_of(question: Question, source: str) -> int:
-    """A source's number in the machine."""
-    return [s.name for s in question.scenario.sources].index(source)
 
 
 Done = Callable[[Any, Any], None]

@@ -29,7 +29,7 @@ from irqvisor.lab.explore.report import Report
 FOLDER = Path(__file__).parents[2] / "data" / "zoo"
 BUGGY, FIXED = "buggy", "fixed"
 READ = ("fix", "code", "no")
-"""Of a reference: the change that ended the bug was read, or code that has or avoids it, or nothing of just this bug."""
+"""Of a reference: the change that ended the bug was read; code that has or avoids it; or no source of just this bug."""
 
 
 @dataclass(frozen=True)
