@@ -56,6 +56,7 @@ void front_init(void)
         queue->last = (1u << place->order) - 1;
         queue->generation = ENTRY_GENERATION;
     }
+    unusual_interrupts |= config.ends != 0;
     vcpu->ipi.ring = self.ring;
     vcpu->ipi.irq = (u32)(config.ipi + vcpu->number);
     front_register(&vcpu->ipi);
@@ -105,6 +106,26 @@ void front_ready(void)
     set_cppr(CPPR_OPEN);
 }
 
+static inline int has_entry(const struct event_queue *queue)
+{
+    return !((queue->entry[queue->index] ^ queue->generation) & ENTRY_GENERATION);
+}
+
+/*
+ * The queue is empty. One that notifies once is told to notify again, and looked at once more: what came before it was
+ * told has not notified. The usual path (interrupt.c) has queues that always notify.
+ */
+static inline int has_entry_after_all(const struct scan *scan)
+{
+    const struct vcpu *vcpu = this_vcpu();
+
+    if (!scan->smp || !config.ends)
+        return 0;
+    u64 number = XIVE_PRIORITIES * vcpu->number + (u64)(scan->queue - vcpu->queue);
+    (void)*(volatile u64 *)(config.ends + (number << ESB_SHIFT) + ESB_EOI);
+    return has_entry(scan->queue);
+}
+
 /* The next new entry of a queue, or NO_IRQ. */
 static inline struct source *take_entry(struct event_queue *queue)
 {
@@ -139,9 +160,7 @@ void eoi(struct source *source, struct scan *scan)
 
 int more_irqs(const struct scan *scan)
 {
-    struct event_queue *queue = scan->queue;
-
-    if (UNLIKELY(!((queue->entry[queue->index] ^ queue->generation) & ENTRY_GENERATION)))
+    if (UNLIKELY(has_entry(scan->queue)) || has_entry_after_all(scan))
         return 1;
     set_cppr(CPPR_OPEN);
     return 0;
@@ -151,6 +170,8 @@ struct source *next_irq(struct scan *scan)
 {
     struct source *source = take_entry(scan->queue);
 
+    if (source == NO_IRQ && has_entry_after_all(scan))
+        source = take_entry(scan->queue);
     if (source == NO_IRQ)
         set_cppr(CPPR_OPEN);
     return source;

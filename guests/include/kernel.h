@@ -112,6 +112,7 @@ struct configuration {
     u64 shared_info;    /* xen designs: address of the page shared with the hypervisor */
     u64 design_options; /* bits of the design's options (src/irqvisor/spec/designs.py) */
     u64 tima, esb, ipi; /* direct: the ring; the page of source 0; the source that is vCPU 0's IPI */
+    u64 ends;           /* direct: the page of vCPU 0's first event queue; 0: the queues notify of each entry */
     const struct queue_place (*queues)[XIVE_PRIORITIES]; /* direct: of each vCPU */
     const char *misbehave; /* what this guest does wrong; null: nothing */
 };

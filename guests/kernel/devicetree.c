@@ -62,6 +62,7 @@ static const struct field xen_fields[] = {
 static const struct field xive_fields[] = {
     CONFIGURATION("reg", 0, 2, tima),
     CONFIGURATION("esb", 0, 2, esb),
+    CONFIGURATION("ends", 0, 2, ends),
     CONFIGURATION("ipi", 0, 1, ipi),
     {0},
 };

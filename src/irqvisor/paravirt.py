@@ -24,7 +24,7 @@ from irqvisor.hw.state import NEVER, NOBODY, Arrival, Model, RegionKind
 from irqvisor.hw.wiring import Controller
 from irqvisor.machine import FIRST_CODE_PAGES, Labels, Machine, new_code, watch_pages
 from irqvisor.spec import sapic, xen, xive
-from irqvisor.spec.designs import DIRECT_ESB, DIRECT_POSTED, IA64_EVENTS, Design
+from irqvisor.spec.designs import DIRECT_COALESCE, DIRECT_ESB, DIRECT_POSTED, IA64_EVENTS, Design
 from irqvisor.spec.openpic import WINDOW_BYTES
 from irqvisor.spec.papr import PRIORITY_NONE, XISR_SOURCES
 from irqvisor.spec.power_isa import HID0_HDICE, HID0_NAP, HID4_LPES0, LPCR_HDICE, LPCR_LPES0, MSR_HV, MSR_ME, MSR_SF
@@ -174,6 +174,11 @@ class Config:
     def maps_triggers(self) -> bool:
         """Whether a guest may trigger the sources of those whom it has channels to."""
         return self.options & DIRECT_ESB != 0
+
+    @property
+    def coalesces(self) -> bool:
+        """Whether event queues notify once until their reader asks again."""
+        return self.has_xive and self.options & DIRECT_COALESCE != 0
 
     @cached_property
     def lines(self) -> vcpu_controllers.Lines:
@@ -346,7 +351,7 @@ def build(config: Config) -> Machine:
     return machine
 
 
-REGIONS = 8
+REGIONS = 9
 """Regions of a domain, at most: RAM, doorbells, board registers, and the controller on bare metal, or event queues and
 the pages of XIVE, and registers for posting to channels. What channels to and from other domains need comes on top: the
 ring for both, and perhaps a page that triggers."""
@@ -424,6 +429,9 @@ def _domains(machine: Machine, config: Config, shared_ram: int) -> list[Layout]:
                 (vcpu_controllers.TIMA, xive.TIMA_BYTES, RegionKind.TIMA, 0),
             ]
             wired += [(at, size, RegionKind.ESB, first) for at, size, first in vcpu_controllers.regions(config, d)]
+        if config.coalesces:
+            queues = xive.PRIORITIES * len(domain.pcpus)
+            wired.append((vcpu_controllers.ENDS, xive.ESB_BYTES * queues, RegionKind.END, xive.PRIORITIES * v))
         if config.has_descriptors:
             wired.append((vcpu_controllers.TIMA, PAGE, RegionKind.VAPIC, 0))
         wired += _shared_rings(config, d, layout, shared_ram)

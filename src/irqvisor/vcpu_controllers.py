@@ -19,6 +19,8 @@ TIMA = 0xF020_0000
 """The ring, or the virtual controller, of the processor that does the access."""
 ESB = 0xF100_0000
 """The page of controller source 0; the others follow."""
+ENDS = 0xF300_0000
+"""The page of the event queue of a guest's vCPU 0, priority 0; the others follow, vCPU by vCPU."""
 TRIGGERS = 0xF200_0000
 """Pages by which a guest may trigger sources of others: that of channel s is s pages further."""
 
@@ -102,6 +104,7 @@ def set_up_xive(machine: Any, config: Any, pages_at: list[int]) -> None:
             for priority, (place, order) in enumerate(by_priority):
                 q = machine.views[Table.XIVE_QUEUE][xive.PRIORITIES * v + priority]
                 q.start, q.order, q.generation = base + place, order, 1
+                q.coalesces = int(config.coalesces)
 
 
 def vectors(config: Any, d: int) -> dict[int, int]:
@@ -143,7 +146,7 @@ def node(config: Any, d: int, pages_at: int) -> devicetree.Xive:
     if config.has_descriptors:
         return devicetree.Xive(tima=TIMA, esb=0, ipi=vectors(config, d)[config.lines.own[d]], queues=())
     every = tuple((pages_at + place, order) for mine in queues(config, d) for place, order in mine)
-    return devicetree.Xive(tima=TIMA, esb=ESB, ipi=config.inputs, queues=every)
+    return devicetree.Xive(tima=TIMA, esb=ESB, ipi=config.inputs, queues=every, ends=ENDS if config.coalesces else None)
 
 
 def names(config: Any, d: int) -> dict[int, int]:

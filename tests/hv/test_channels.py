@@ -52,6 +52,7 @@ def two_vcpus(**settings):
 
 POSTED = {"options": {"direct": {"variant": "posted"}}}
 MAPPED = {"options": {"direct": {"ipi": "esb"}}}
+COALESCING = {"options": {"direct": {"notify": "coalesce"}}}
 
 
 @pytest.mark.slow
@@ -72,6 +73,7 @@ MAPPED = {"options": {"direct": {"ipi": "esb"}}}
         ("direct", two_domains, POSTED),
         ("direct", two_vcpus, {}),
         ("direct", two_vcpus, POSTED),
+        ("direct", two_vcpus, COALESCING),
     ],
 )
 def test_an_item_goes_back_and_forth_until_the_sources_stop_and_none_is_lost(design, made, settings, pcpus):

@@ -28,9 +28,11 @@ class Vp:
 
 
 class Xive:
-    """Sources are made by the caller: (vp, priority, level)."""
+    """Sources are made by the caller: (vp, priority, level). Queues that coalesce notify once until they are read."""
 
-    def __init__(self, sources, vps, cpus):
+    def __init__(self, sources, vps, cpus, *, coalesces=False):
+        self.coalesces = coalesces
+        self.notified = {}  # (vp, priority) of queues that have notified: whether something came since
         self.sources = [Source(*each) for each in sources]
         self.vps = [Vp() for _ in range(vps)]
         self.called = set()  # processors whose hypervisor was told
@@ -96,11 +98,26 @@ class Xive:
             return
         vp = self.vps[s.vp]
         vp.queues.setdefault(s.priority, []).append(irq)
-        vp.pending.add(s.priority)
+        if self.coalesces and (s.vp, s.priority) in self.notified:
+            self.notified[s.vp, s.priority] = True
+        else:
+            self.notified[s.vp, s.priority] = False
+            self.present(s.vp, s.priority)
+
+    def rearm(self, number, priority):
+        if not self.notified.pop((number, priority), False):
+            return 0
+        self.notified[number, priority] = False
+        self.present(number, priority)
+        return 1
+
+    def present(self, number, priority):
+        vp = self.vps[number]
+        vp.pending.add(priority)
         if vp.cpu is None:
             if vp.escalation == "ready":
                 vp.escalation = "fired"
-                self.called.add(self.home[s.vp])
+                self.called.add(self.home[number])
             elif vp.escalation == "fired":
                 vp.escalation = "fired again"
 

@@ -111,12 +111,14 @@ class Xive:
         queues: (guest real address, log2 of the entries) of the event queue of each priority, vCPU by vCPU; log2 0:
             there is none. Empty: not XIVE but the virtual controller of posted interrupts, at `tima`, and `ipi` is a
             vector, the same for all its vCPUs.
+        ends: of the page of the first queue; the others follow. None: the queues notify of each entry.
     """
 
     tima: int
     esb: int
     ipi: int
     queues: tuple[tuple[int, int], ...]
+    ends: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +336,7 @@ def _controllers(tree: BoardTree) -> list[fdt.Node]:
                 _u64s("reg", tree.xive.tima, 4096),
                 _u64s("esb", tree.xive.esb),
                 fdt.PropWords("ipi", tree.xive.ipi),
+                *([_u64s("ends", tree.xive.ends)] if tree.xive.ends is not None else []),
                 fdt.PropWords("queues", *(cell for queue in tree.xive.queues for cell in queue)),
             )
         ]

@@ -315,6 +315,7 @@ class RegionKind(IntEnum):
     TIMA = 8  # the ring of the processor that does the access
     VAPIC = 9  # the virtual controller of the vCPU that does the access
     TRIGGER = 10  # a page of another partition's source, which this one may trigger, and no more
+    END = 11  # a page an event queue: the bits that let its notifications through
 
 
 class Arrival(IntEnum):

@@ -264,6 +264,8 @@ def load_region(m, p, cpu, k, real, size):
             return xive.load_esb(m, p, cpu.lpid, r.ram, offset)
         if r.kind == RegionKind.TRIGGER:
             return Outcome.ABSENT, 0
+        if r.kind == RegionKind.END:
+            return xive.load_end(m, p, r.ram, offset)
         if r.kind == RegionKind.VAPIC:
             return posted.load(m, p, offset, size)
         return xive.load_tima(m, p, offset, size)
@@ -315,6 +317,8 @@ def store_region(m, p, cpu, k, real, size, value):
             return xive.store_esb(m, p, cpu.lpid, r.ram, offset, r.kind == RegionKind.TRIGGER)
         if r.kind == RegionKind.VAPIC:
             return posted.store(m, p, offset, size, value)
+        if r.kind == RegionKind.END:
+            return Outcome.ABSENT
         return xive.store_tima(m, p, offset, size, value)
     if r.kind == RegionKind.DOORBELL:
         s = own_source(m, cpu, offset, size)

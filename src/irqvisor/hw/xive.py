@@ -8,8 +8,8 @@ its escalation source, if it is on, raises the hypervisor's own interrupt. Guest
 their processor's ring, by loads and stores; nothing of it is a trap.
 
 Simplifications: a VP has one queue a priority, in the memory of its partition, and its escalation event needs none: the
-hypervisor looks at the VPs of its processor. Queues always notify (no coalescing by ESn). No groups, no other rings
-than the operating system's.
+hypervisor looks at the VPs of its processor; it is one for all queues of a VP (Linux: single escalation). No groups, no
+other rings than the operating system's.
 """
 
 import numpy as np
@@ -74,6 +74,8 @@ XIVE_QUEUE = np.dtype(
         ("order", "i8"),  # log2 of its entries; 0: there is no queue, events for it are dropped
         ("index", "i8"),  # where the next entry goes
         ("generation", "i8"),  # bit 31 of what is written; flips at each wrap
+        ("coalesces", "i8"),  # 1: it notifies of what its own P and Q let through (ESn); 0: always
+        ("pq", "i8"),  # those P and Q
     ],
     align=True,
 )
@@ -220,7 +222,29 @@ def route(m, irq):
     if q.index >> q.order != 0:
         q.index = 0
         q.generation ^= 1
-    present(m, s.vp, s.priority)
+    if q.coalesces == 0 or queue_lets_through(m, PRIORITIES * s.vp + s.priority):
+        present(m, s.vp, s.priority)
+
+
+@jit
+def queue_lets_through(m, k):
+    """Whether a queue that has got an entry notifies: not while its reader has not said that it saw the last one."""
+    q = queue(m, k)
+    before = q.pq
+    q.pq = triggered(before)
+    return before == PQ_RESET
+
+
+@jit
+def rearm(m, k):
+    """The reader of a queue says that it has seen what it was notified of. What came since is notified now. 1 if so."""
+    q = queue(m, k)
+    before = q.pq
+    q.pq = ended(before)
+    if before != PQ_QUEUED:
+        return 0
+    present(m, k // PRIORITIES, k % PRIORITIES)
+    return 1
 
 
 @jit
@@ -383,6 +407,24 @@ def store_esb(m, p, lpid, first, offset, may_trigger):
         end(m, p, irq)
         return Outcome.ENDED
     return Outcome.ABSENT
+
+
+@jit
+def load_end(m, p, first, offset):
+    """A load of an event queue's page, in a region that begins with that of queue `first`: end its notification, or
+    return P and Q, or set them too. Only the vCPU whose queue it is finds something there. (outcome, value)."""
+    k = first + (offset >> ESB_SHIFT)
+    if k // PRIORITIES != ring(m, p).vp:
+        return Outcome.ABSENT, 0
+    at = offset & (ESB_BYTES - 1)
+    if at < ESB_LOAD_EOI_END:
+        return Outcome.DONE, rearm(m, k)
+    before = queue(m, k).pq
+    if at >= ESB_SET:
+        queue(m, k).pq = (at >> ESB_SET_SHIFT) & PQ_BITS
+    elif at & ~0xFF != ESB_GET:
+        return Outcome.ABSENT, 0
+    return Outcome.DONE, before
 
 
 @jit

@@ -71,6 +71,8 @@ def skipped(scenario: Scenario, design: str, cpu: str | None = None) -> str | No
             return f"{', '.join(crowded)} has more sources than posted interrupts have vectors, {posted.USABLE - 1}"
         if scenario.options[design].get("ipi") == "esb":
             return "posted interrupts have no page that another domain could be given: ipi=hcall"
+        if scenario.options[design].get("notify") == "coalesce":
+            return "posted interrupts have no event queues that could notify less often: notify=always"
     if design == "native":
         shared = [d.name for d in scenario.domains if d.image and sum(e.pcpu == d.pcpu for e in scenario.domains) > 1]
         if shared:

@@ -62,7 +62,7 @@ class DesignInfo(NamedTuple):
 
 
 X86_IRET_DIRECT = 1
-DIRECT_POSTED, DIRECT_ESB = 1, 2
+DIRECT_POSTED, DIRECT_ESB, DIRECT_COALESCE = 1, 2, 4
 HYBRID_SEPARATE, HYBRID_LAST, HYBRID_RETARGET, HYBRID_MER_OFF = 1, 2, 4, 8
 IA64_REAL, IA64_TPR_NONE, IA64_MER_OFF, IA64_EVENTS = 1, 2, 4, 8
 
@@ -184,6 +184,11 @@ DESIGNS = (
                 "ipi",
                 {"hcall": 0, "esb": DIRECT_ESB},
                 "how a domain notifies another: by a hypercall, which checks, or by the other's page in its memory map",
+            ),
+            Option(
+                "notify",
+                {"always": 0, "coalesce": DIRECT_COALESCE},
+                "when an event queue notifies: at each entry, or once until its reader has asked again (XIVE's ESn)",
             ),
         ),
     ),

@@ -6,6 +6,7 @@ One pCPU, two domains with an edge, a level and a favoured source each. The vCPU
 
 import pytest
 
+from hv.designs.test_contract import work
 from hv.harness import (
     MANUAL,
     SHORT,
@@ -409,6 +410,21 @@ def test_every_entry_of_a_queue_is_read_before_it_is_overwritten():
     for s in range(5):
         row = fates(machine, f"s{s}")
         assert row["raised"] == row["serviced"] + row["coalesced"] + row.get("dropped", 0)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("trigger", ["edge", "level"])
+def test_queues_that_coalesce_keep_the_promises_and_cost_a_load_each_time(trigger):
+    def run(notify):
+        scenario = work("computing", "burst", trigger, 2, 3)
+        return logged(scenario.model_copy(update={"options": {"direct": {"notify": notify}}}), "direct")
+
+    (always, _), (coalescing, log) = run("always"), run("coalesce")
+    assert (coalescing["lost"], coalescing["pending"], coalescing["rescued"], coalescing["violations"]) == (0, 0, 0, [])
+    assert coalescing["raised"] == always["raised"]
+    for s, source in enumerate(coalescing["sources"]):
+        consumed = kinds(log, Kind.SERVICE, source=s)["value"].tolist()
+        assert consumed == list(range(source["raised"] - source["dropped"]))
 
 
 @pytest.mark.compiled
