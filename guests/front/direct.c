@@ -10,9 +10,8 @@
  * 5. more_irqs() looks at the queue once more. If it is empty the CPPR is opened: what waits at another priority, or came
  *    after that look, enters 0x500 again.
  */
-#include "front.h"
 #include "papr.h"
-#include "processor.h"
+#include "real_line.h"
 
 #define NUMBERS (512 + MAX_VCPUS + MAX_SOURCES) /* inputs; IPIs; channels, which have no input */
 
@@ -28,8 +27,6 @@
 
 #define ENTRY_GENERATION 0x80000000u
 #define ENTRY_DATA 0x7FFFFFFFu
-
-u64 front_forgets_recheck; /* the line is real: there is nothing to forget */
 
 static struct source *source_of_number[NUMBERS];
 
@@ -177,35 +174,10 @@ struct source *next_irq(struct scan *scan)
     return source;
 }
 
-void front_enable(void)
-{
-    set_msr_ee_ri(MSR_EE | MSR_RI);
-}
-
-void front_disable(void)
-{
-    set_msr_ee_ri(MSR_RI);
-}
-
-int front_pending(void)
-{
-    return 0;
-}
-
-void front_set_tick(u64 due, u64 now)
-{
-    write_decrementer(due ? due - now : DEC_FAR);
-}
-
-void front_recheck(void)
-{
-}
-
-/* H_CEDE sets EE, and does not sleep if an interrupt is pending. By convention it is called with EE=0. */
 void front_idle(void)
 {
     front_disable();
-    papr_call1(H_CEDE, 0);
+    papr_cede();
 }
 
 void front_send_self(void)

@@ -8,12 +8,10 @@
  * Where the processor has no mediated request (970) nothing is delivered by setting MSR[EE]: whoever enables interrupts
  * looks at upcall_pending, which is set for what is queued for H_XIRR too, and makes a hypercall.
  */
-#include "events.h"
+#include "ee_gap.h"
 #include "papr.h"
 
 #define INPUTS 512
-
-u64 front_forgets_recheck;
 
 static u16 number_of_input[INPUTS]; /* place in `sources`, counted from 1; a table of pointers would not fit in 40 KiB */
 
@@ -117,38 +115,10 @@ struct source *next_irq(struct scan *scan)
     }
 }
 
-void front_recheck(void)
-{
-    if (UNLIKELY(upcall_pending()) && !front_forgets_recheck)
-        xen_call(XEN_VERSION, 0, 0);
-}
-
-void front_enable(void)
-{
-    set_msr_ee_ri(MSR_EE | MSR_RI);
-    front_recheck();
-}
-
-void front_disable(void)
-{
-    set_msr_ee_ri(MSR_RI);
-}
-
-int front_pending(void)
-{
-    return upcall_pending();
-}
-
-void front_set_tick(u64 due, u64 now)
-{
-    write_decrementer(due ? due - now : DEC_FAR);
-}
-
-/* H_CEDE sets EE, and does not sleep if an interrupt or an event is pending. By convention it is called with EE=0. */
 void front_idle(void)
 {
     front_disable();
-    papr_call1(H_CEDE, 0);
+    papr_cede();
 }
 
 void front_send_self(void)

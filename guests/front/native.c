@@ -10,11 +10,9 @@
  * A machine of several processors runs one such kernel on each, in its own memory, with its own sources. They share the
  * controller, which is as a reset left it; so nobody resets it, and what all of them write is the same.
  */
-#include "front.h"
+#include "one_at_a_time.h"
 #include "openpic.h"
-#include "processor.h"
-
-u64 front_forgets_recheck; /* the line is real: there is nothing to forget */
+#include "real_line.h"
 
 /* A vector is the place of its source in `sources`, whatever input that has. These two are the highest there are. */
 static u32 vector_spurious;
@@ -86,42 +84,6 @@ void eoi(struct source *source, struct scan *scan)
     (void)source;
     (void)scan;
     openpic_write(OPENPIC_MY_EOI, 0);
-}
-
-int more_irqs(const struct scan *scan)
-{
-    (void)scan;
-    return 0;
-}
-
-struct source *next_irq(struct scan *scan)
-{
-    (void)scan;
-    return NO_IRQ;
-}
-
-void front_enable(void)
-{
-    set_msr_ee_ri(MSR_EE | MSR_RI);
-}
-
-void front_disable(void)
-{
-    set_msr_ee_ri(MSR_RI);
-}
-
-int front_pending(void)
-{
-    return 0;
-}
-
-void front_set_tick(u64 due, u64 now)
-{
-    write_decrementer(due ? due - now : DEC_FAR);
-}
-
-void front_recheck(void)
-{
 }
 
 /* EE and POW come in one instruction: an interrupt that is pending wakes the processor at once. */

@@ -7,13 +7,11 @@
  * 3. The handler drains the ring.
  * 4. eoi() gives the XIRR back by H_EOI, and with it the old priority. What is still pending enters 0x500 again.
  */
-#include "front.h"
+#include "one_at_a_time.h"
 #include "papr.h"
-#include "processor.h"
+#include "real_line.h"
 
 #define INPUTS 512
-
-u64 front_forgets_recheck; /* the line is real, as the hypervisor shows it: there is nothing to forget */
 
 static struct source *source_of_input[INPUTS];
 
@@ -82,47 +80,10 @@ void eoi(struct source *source, struct scan *scan)
     papr_call1(H_EOI, scan->xirr);
 }
 
-int more_irqs(const struct scan *scan)
-{
-    (void)scan;
-    return 0;
-}
-
-struct source *next_irq(struct scan *scan)
-{
-    (void)scan;
-    return NO_IRQ;
-}
-
-void front_enable(void)
-{
-    set_msr_ee_ri(MSR_EE | MSR_RI);
-}
-
-void front_disable(void)
-{
-    set_msr_ee_ri(MSR_RI);
-}
-
-int front_pending(void)
-{
-    return 0;
-}
-
-void front_set_tick(u64 due, u64 now)
-{
-    write_decrementer(due ? due - now : DEC_FAR);
-}
-
-void front_recheck(void)
-{
-}
-
-/* H_CEDE sets EE, and does not sleep if an interrupt is pending. By convention it is called with EE=0. */
 void front_idle(void)
 {
     front_disable();
-    papr_call1(H_CEDE, 0);
+    papr_cede();
 }
 
 void front_send_self(void)

@@ -11,9 +11,7 @@
  * the guest is preempted between next_irq()'s last look and rfid, the event waits for the next look, and that is why
  * compute_for_ever() has one after each unit of work.
  */
-#include "events.h"
-
-u64 front_forgets_recheck;
+#include "ee_gap.h"
 
 void front_init(void)
 {
@@ -79,34 +77,6 @@ void eoi(struct source *source, struct scan *scan)
 {
     (void)scan;
     end_event(source);
-}
-
-/* Interrupts are on. If an event came while they were off, a hypercall that does nothing gets it delivered. */
-void front_recheck(void)
-{
-    if (UNLIKELY(upcall_pending()) && !front_forgets_recheck)
-        xen_call(XEN_VERSION, 0, 0);
-}
-
-void front_enable(void)
-{
-    set_msr_ee_ri(MSR_EE | MSR_RI);
-    front_recheck();
-}
-
-void front_disable(void)
-{
-    set_msr_ee_ri(MSR_RI);
-}
-
-int front_pending(void)
-{
-    return upcall_pending();
-}
-
-void front_set_tick(u64 due, u64 now)
-{
-    write_decrementer(due ? due - now : DEC_FAR);
 }
 
 /*

@@ -44,8 +44,6 @@ void front_init_secondary(void)
 
 void front_start_vcpu(u64 number, u64 entry, u64 argument)
 {
-    if (config.tick_hz != 0)
-        give_up(EXIT_SETUP, "no tick on vCPU", number); /* VIRQ_TIMER is bound for the first only */
     events_start_vcpu(number, entry, argument);
 }
 
@@ -71,13 +69,8 @@ void front_notify(const struct channel *channel)
 
 void front_ready(void)
 {
-    struct evtchn_bind_virq bind = {.virq = VIRQ_TIMER, .vcpu = 0};
-
-    if (config.tick_hz == 0)
-        return;
-    if (xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_VIRQ, handle(&bind)) != 0)
-        give_up(EXIT_SETUP, "bind_virq refused", VIRQ_TIMER);
-    listen(bind.port, &clock, 0);
+    if (config.tick_hz != 0)
+        events_bind_tick();
 }
 
 struct source *get_irq(struct scan *scan)

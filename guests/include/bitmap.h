@@ -28,26 +28,26 @@ static inline void channels_init_vcpu(void)
 
 /*
  * Let a port's events in: clear MASK, then look at PENDING, for an event that came while it was masked left no selector
- * bit. Interrupts are off. Events are told to the first vCPU unless the port is bound to another, here, before there
- * are any.
+ * bit. Interrupts are off. Events are told to the first vCPU unless the port is bound to another: here, before there
+ * are any, or (`binds` is 0) by the call that made it.
  */
-static void listen(u32 port, struct source *source, int binds)
+static void listen(u32 port, struct source *source, u64 vcpu, int binds)
 {
     u64 word = port / PORTS_PER_WORD;
     u64 bit = 1UL << port % PORTS_PER_WORD;
-    struct evtchn_bind_vcpu bind = {.port = port, .vcpu = source->vcpu};
+    struct evtchn_bind_vcpu bind = {.port = port, .vcpu = (u32)vcpu};
 
     if (port >= PORTS)
         give_up(EXIT_SETUP, "port out of range", port);
-    if (binds && source->vcpu != 0 && xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_VCPU, handle(&bind)) != 0)
+    if (binds && vcpu != 0 && xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_VCPU, handle(&bind)) != 0)
         give_up(EXIT_SETUP, "bind_vcpu refused", port);
     *place_of(EVENT_WORDS - 1 - word, leading_zeros(bit)) = source;
-    vcpu_of(source->vcpu)->bound[WORDS - 1 - word] |= bit;
+    vcpu_of(vcpu)->bound[WORDS - 1 - word] |= bit;
     atomic_clear(&shared->mask[word], bit);
     barrier();
     if (shared->pending[word] & bit) {
-        atomic_set(&shared->vcpu[source->vcpu].selector, 1UL << word);
-        shared->vcpu[source->vcpu].upcall_pending = 1;
+        atomic_set(&shared->vcpu[vcpu].selector, 1UL << word);
+        shared->vcpu[vcpu].upcall_pending = 1;
     }
 }
 

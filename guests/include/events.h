@@ -75,7 +75,17 @@ static inline void events_register(struct source *source)
     if (xen_call(XEN_PHYSDEV_OP, PHYSDEVOP_IRQ_STATUS_QUERY, handle(&query)) != 0)
         give_up(EXIT_SETUP, "irq_status_query refused", source->irq);
     source->eoi_argument = query.flags & IRQ_STATUS_NEEDS_EOI ? handle(&source->irq) : 0;
-    listen(bind.port, source, 1);
+    listen(bind.port, source, source->vcpu, 1);
+}
+
+/* The tick of this vCPU is an event: VIRQ_TIMER, which each has for itself. */
+static inline void events_bind_tick(void)
+{
+    struct evtchn_bind_virq bind = {.virq = VIRQ_TIMER, .vcpu = (u32)this_vcpu()->number};
+
+    if (xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_VIRQ, handle(&bind)) != 0)
+        give_up(EXIT_SETUP, "bind_virq refused", VIRQ_TIMER);
+    listen(bind.port, &clock, this_vcpu()->number, 0);
 }
 
 /*
@@ -93,7 +103,7 @@ static void events_register_channel(struct source *source)
         source->irq = bind.port;
     }
     board()->claim = (u64)source->number << 32 | source->irq;
-    listen(source->irq, source, !is_ipi);
+    listen(source->irq, source, source->vcpu, !is_ipi);
 }
 
 /* The new local port is pending at once, and stays masked: nobody sends to it. */
@@ -139,7 +149,7 @@ static void make_loopback(void)
     if (xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_INTERDOMAIN, handle(&bind)) != 0)
         give_up(EXIT_SETUP, "bind_interdomain refused", alloc.port);
     front_disable();
-    listen(alloc.port, &self, 0);
+    listen(alloc.port, &self, 0, 0);
     self_port = bind.local_port;
     front_enable();
 }

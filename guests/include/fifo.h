@@ -114,16 +114,16 @@ static inline void channels_init_vcpu(void)
  * Let a port's events in. Its queue is its source's priority, 0 the most urgent. While BUSY is set Xen is linking the
  * port, and MASKED must not change. What is pending already only Xen may link.
  */
-static void listen(u32 port, struct source *source, int binds)
+static void listen(u32 port, struct source *source, u64 vcpu, int binds)
 {
-    struct evtchn_bind_vcpu bind = {.port = port, .vcpu = source->vcpu};
+    struct evtchn_bind_vcpu bind = {.port = port, .vcpu = (u32)vcpu};
     struct evtchn_set_priority set = {.port = port, .priority = source->priority % PRIORITIES};
     volatile u32 *word = &event_word[port];
     u32 old;
 
     if (port >= PORTS)
         give_up(EXIT_SETUP, "port out of range", port);
-    if (binds && source->vcpu != 0 && xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_VCPU, handle(&bind)) != 0)
+    if (binds && vcpu != 0 && xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_BIND_VCPU, handle(&bind)) != 0)
         give_up(EXIT_SETUP, "bind_vcpu refused", port);
     if (xen_call(XEN_EVENT_CHANNEL_OP, EVTCHNOP_SET_PRIORITY, handle(&set)) != 0)
         give_up(EXIT_SETUP, "set_priority refused", port);

@@ -59,6 +59,12 @@ static inline u64 papr_xirr(void)
     return r4;
 }
 
+/* H_CEDE sets EE, and does not sleep if an interrupt is pending. By convention it is called with EE=0. */
+static inline void papr_cede(void)
+{
+    papr_call1(H_CEDE, 0);
+}
+
 /* Up to 16 bytes a call, the first on top of r6. */
 static inline void papr_console(const char *text, u64 length)
 {

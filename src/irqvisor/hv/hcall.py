@@ -158,9 +158,7 @@ def sleep(m, p, v, pending):
         w.marked = pcpu(m, p).serial  # this call is the one that looks
         return
     accounting.path(m, p, paths.BLOCK + paths.RESCHEDULE)
-    trace.emit(m, trace.Kind.BLOCK, pcpu(m, p).now, p, w.domain, -1, 0, v)
-    scheduler.unload(m, p)
-    pcpu(m, p).resched = 1
+    scheduler.fall_asleep(m, p)
 
 
 @jit

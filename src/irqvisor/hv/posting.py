@@ -83,9 +83,7 @@ def block(m, p, v, cpu):
         return
     accounting.path(m, p, paths.CEDE + paths.RESCHEDULE)
     scheduler.set_timer(m, v, due, 0)
-    trace.emit(m, trace.Kind.BLOCK, pcpu(m, p).now, p, w.domain, -1, 0, v)
-    scheduler.unload(m, p)
-    pcpu(m, p).resched = 1
+    scheduler.fall_asleep(m, p)
 
 
 @jit

@@ -193,6 +193,15 @@ def unload(m, p):
 
 
 @jit
+def fall_asleep(m, p):
+    """The running vCPU, marked blocked, has found nothing to stay awake for: another one's turn."""
+    v = pcpu(m, p).context
+    trace.emit(m, trace.Kind.BLOCK, pcpu(m, p).now, p, vcpu(m, v).domain, -1, 0, v)
+    unload(m, p)
+    pcpu(m, p).resched = 1
+
+
+@jit
 def wake(m, p, v):
     """Make a blocked vCPU runnable, from hypervisor code on pCPU `p`; kicks an idle or busy pCPU elsewhere."""
     w = vcpu(m, v)

@@ -9,7 +9,21 @@ import itertools
 import numpy as np
 import pytest
 
-from hv.harness import DESIGNS, HYPERVISORS, MANUAL, booted, fates, finished, kinds, logged, of, periodic, small, vcpu
+from hv.harness import (
+    DESIGNS,
+    HYPERVISORS,
+    MANUAL,
+    booted,
+    context,
+    fates,
+    finished,
+    kinds,
+    logged,
+    of,
+    periodic,
+    small,
+    vcpu,
+)
 from irqvisor.hw.state import Phase
 from irqvisor.lab import runner
 from irqvisor.spec.designs import BY_NAME
@@ -149,6 +163,35 @@ def test_several_vcpus_keep_the_same_promises(design, trigger, balance):
         assert consumed["value"].tolist() == list(range(source["raised"] - source["dropped"]))
         assert set(kinds(log, Kind.KNOW, source=s)["domain"].tolist()) == {0}
         journeys_are_whole(log[log["source"] == s])
+
+
+TICKING = [
+    *((design, {}) for design in DESIGNS if not BY_NAME[design].one_vcpu),
+    ("xen-x86", {"iret": "direct"}),
+    ("xen-ia64", {"events": "callback"}),
+    ("direct", {"variant": "posted"}),
+]
+
+
+@pytest.mark.parametrize(("design", "options"), TICKING)
+@pytest.mark.parametrize("compute", [False, True], ids=["asleep", "computing"])
+def test_every_vcpu_has_a_tick_of_its_own(design, options, compute):
+    domain = {"name": "smp", "vcpus": 3, "tick_hz": 20_000, "compute": compute}
+    sources = [{"name": "a", "owner": "smp", "vcpu": 1, "arrival": periodic(90)}]
+    scheduler = {"slice_us": 10, "hdec_period_us": 10}
+    machine = finished(small([domain], sources, pcpus=3, scheduler=scheduler, options={design: options}), design)
+    assert fates(machine, "a")["serviced"] == 23
+    symbols = {s.name: s.address for s in machine.labels.symbols[0]}
+
+    def word(at):
+        return int.from_bytes(machine.memory_of(0)[at : at + 8], "big")
+
+    per_cycle = int(machine.header.tb_num) / int(machine.header.tb_den)
+    period = int(int(machine.header.clock_hz) * per_cycle) // 20_000
+    due = [word(int(context(machine, v).gpr[13]) + 16) for v in range(3)]  # struct vcpu, guests/include/kernel.h
+    assert max(due) - min(due) <= period
+    expected = 3 * int(machine.now * per_cycle) // period
+    assert expected - 9 <= word(symbols["ticks"]) <= expected  # counting is not atomic
 
 
 def journeys_are_whole(log):

@@ -18,7 +18,6 @@ only its own), `last` (whether H_EOI says that nothing more waits, which spares 
 follow their vCPU), `mer`.
 """
 
-from irqvisor import trace
 from irqvisor._jit import hot, jit
 from irqvisor.hv import accounting, event_channel, hcall, inject, notify, scheduler, vpic
 from irqvisor.hv.state import pirq, vcpu
@@ -128,9 +127,7 @@ def block(m, p, v, cpu):
         return
     accounting.path(m, p, work + paths.CEDE + paths.RESCHEDULE)
     scheduler.set_timer(m, v, due, 0)
-    trace.emit(m, trace.Kind.BLOCK, pcpu(m, p).now, p, w.domain, -1, 0, v)
-    scheduler.unload(m, p)
-    pcpu(m, p).resched = 1
+    scheduler.fall_asleep(m, p)
 
 
 @jit

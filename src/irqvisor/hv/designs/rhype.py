@@ -18,7 +18,6 @@ the model of docs/explanation/designs/rhype.md. For a caller with EE=0 the queue
 mediated request, and is given one here (`vpic.ask`).
 """
 
-from irqvisor import trace
 from irqvisor._jit import hot, jit
 from irqvisor.hv import accounting, hcall, inject, scheduler, vpic
 from irqvisor.hv.state import domain, vcpu
@@ -126,9 +125,7 @@ def cede(m, p, v, cpu):
         return
     accounting.path(m, p, work + paths.CEDE + paths.RESCHEDULE)
     scheduler.set_timer(m, v, due, 0)
-    trace.emit(m, trace.Kind.BLOCK, pcpu(m, p).now, p, w.domain, -1, 0, v)
-    scheduler.unload(m, p)
-    pcpu(m, p).resched = 1
+    scheduler.fall_asleep(m, p)
 
 
 @jit
