@@ -5,10 +5,14 @@ import json
 import pytest
 
 from hw import asm
+from irqvisor import cli
 from irqvisor.errors import GuestFault, ReproError, UsageError
+from irqvisor.hw.state import Stop
+from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.explore import zoo
 from irqvisor.lab.explore.preempt import bench, explain, question, report, repro, search, start, text
 from irqvisor.lab.explore.zoo import BUGGY, FIXED
+from irqvisor.spec import xen
 from irqvisor.tables import Table
 
 A_LOOK = 18
@@ -215,6 +219,90 @@ def test_what_was_done_before_an_interruption_is_not_done_again(tmp_path):
     assert told(resumed) == told(search.explore(asking, workers=1))
     with pytest.raises(UsageError, match="is of another exploration"):
         search.explore(asked(image("fifo-old-tail"), 2), journal=journal)
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_finds_what_one_process_finds():
+    distributed = pytest.importorskip("distributed")
+    asking = asked(image("posted-block-race"))
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        found = search.explore(asking, scheduler=cluster.scheduler_address)
+    assert told(found) == told(search.explore(asking))
+
+
+# ---------------------------------------------------------------------------------------------- on the command line
+@pytest.fixture
+def command(capsys):
+    """Call the command line: (status, stdout, stderr)."""
+
+    def call(*arguments):
+        status = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+def test_the_command_line_says_what_it_found_and_replays_it(command, tmp_path):
+    bare = ("--design", "bare", "--preempt", 1)
+    path = tmp_path / "race.repro"
+    status, out, err = command("explore", image("posted-block-race"), *bare, "--repro", path)
+    assert status == 1
+    assert "pCPU 0 preempts pCPU 1; it takes 1 preemption" in out
+    assert "irqvisor replay" in err
+    status, out, _ = command("replay", path)
+    assert status == 1
+    assert out.startswith("assertion: the guest reported failure")
+    status, out, _ = command("explore", image("posted-block-race", FIXED), *bare, "--require-complete", "--json")
+    certificate = json.loads(out)["certificate"]
+    assert (status, certificate["complete"], certificate["preemptions"]) == (0, True, 1)
+
+
+@pytest.mark.compiled
+def test_the_command_line_refuses_injections_beside_preemptions(command):
+    status, _, err = command("explore", image("fifo-ready"), "--design", "bare", "--preempt", 1, "--injections", 2)
+    assert status == 2
+    assert "together with an option of injections" in err
+
+
+# -------------------------------------------------------------------------------------------------------------- guests
+HAND_OVER = ('sources.disk.arrival={kind="free",before=1}', "domains.guest.compute=false")
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["xen-ppc", "xen-x86", "xen-ia64", "hybrid", "direct"])
+def test_two_guests_that_talk_are_certified(design):
+    """A device's item goes from one domain to the other and back, each on a pCPU of its own."""
+    scenario = scenarios.with_overrides(scenarios.load("split-driver"), HAND_OVER)
+    told = report.Report(search.explore(question.ask(scenario, design, preemptions=1)))
+    assert told.findings == []
+    assert told.is_complete
+    assert told.counts["instants"] > 100
+    assert told.counts["merged"] > told.counts["examined"]
+    assert "atomic" in told.certificate()["memory_model"]
+
+
+def test_a_scenario_with_one_pcpu_is_refused():
+    with pytest.raises(UsageError, match="wake-up has 1 pCPU; expected 2 to 8"):
+        question.ask(scenarios.load("wake-up"), "xen-ppc", preemptions=1)
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+def test_what_a_guest_is_told_about_its_run_states_is_a_clock():
+    scenario = scenarios.with_overrides(scenarios.load("split-driver"), HAND_OVER)
+    machine = start.prepare(question.ask(scenario, "xen-ppc", preemptions=1))
+    cpu = machine.cpu[0]
+    machine.views[Table.REQUEST][0].reason = Stop.HCALL
+    cpu.gpr[3], cpu.gpr[4] = xen.MARK | xen.HC_VCPU_OP, xen.VCPUOP_GET_RUNSTATE_INFO
+    assert bench.asks_time(machine)
+    cpu.gpr[4] = xen.VCPUOP_IS_UP
+    assert not bench.asks_time(machine)
 
 
 # ---------------------------------------------------------------------------------------------- what a finding is told

@@ -17,7 +17,7 @@ from irqvisor.hv.explore.quiet import all_asleep, is_asleep
 from irqvisor.hv.explore.reason import Reason
 from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.hv.loop import events_due
-from irqvisor.hv.state import domain
+from irqvisor.hv.state import domain, vcpu
 from irqvisor.hw import timeline
 from irqvisor.hw.state import NEVER, NOBODY, Stop, header, pcpu, request
 
@@ -71,10 +71,21 @@ def is_on_its_way(m):
 
 
 @jit
+def forget_run_states(m):
+    """How long vCPUs were running, runnable, blocked and offline: as much of a clock as the time base."""
+    for v in range(header(m).n_context):
+        w = vcpu(m, v)
+        w.since = 0
+        for state in range(len(w.spent)):
+            w.spent[state] = 0
+
+
+@jit
 def came_before(m, state, bare, flat, ram, origin_flat, origin_ram, touched, job, seen, words):
     """Note a state with whose turn it is. Returns the run that was there before with no fewer preemptions left, and
     when it was noted; or else NOBODY."""
     strip(m, state, bare, flat)
+    forget_run_states(bare)
     first = job.words
     if first + 2 >= len(words) or 2 * job.states >= len(seen):
         job.full = 1

@@ -27,6 +27,8 @@ from irqvisor.tables import Table
 
 CLOCKS = (SPR_TB, SPR_TBU, SPR_DEC)
 """Registers that show the time."""
+NEW_BUCKET = "a guest allocates event channels in the window until its hypervisor needs a new bucket"
+"""What makes a machine larger than its forks."""
 ROOM = 1 << 20
 """Doublewords of room for the states of a piece."""
 
@@ -153,7 +155,7 @@ class Bench:
         if len(machine.state) != size:
             raise UsageError(
                 "explore",
-                "a guest allocates event channels in the window until its hypervisor needs a new bucket",
+                NEW_BUCKET,
                 "all ports allocated before the ready mark",
             )
         if machine.code is not other.code:

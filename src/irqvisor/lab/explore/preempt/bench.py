@@ -13,18 +13,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from irqvisor.errors import UsageError
 from irqvisor.hv.explore import canonical, examine
 from irqvisor.hv.explore.examine import JOB, RESULT, Stage
 from irqvisor.hv.explore.reason import Reason
 from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.hw.ops import MFSPR, MFTB
 from irqvisor.hw.state import CLEAN, CODE_PAGE, Stop
-from irqvisor.lab.explore.bench import CLOCKS
+from irqvisor.lab.explore.bench import CLOCKS, NEW_BUCKET
 from irqvisor.lab.explore.listing import MASK
 from irqvisor.lab.explore.preempt.question import Question
 from irqvisor.lab.explore.site import Origin
 from irqvisor.machine import Machine
 from irqvisor.ram import PAGE
+from irqvisor.spec import xen
 from irqvisor.tables import FIRST_CACHE, Table
 
 STATES = 1 << 18
@@ -99,6 +101,7 @@ class Bench:
         self._words = np.zeros(ROOM, np.int64)
         self._seen = np.zeros(STATES, canonical.SEEN).view(np.recarray)
         self._machines: list[Machine] = []
+        self._asks_time = False
         self.on_instant: OnInstant = self.preempt
         self.clear()
 
@@ -127,9 +130,10 @@ class Bench:
 
     @property
     def reads_clock(self) -> bool:
-        """Whether an instruction that was executed reads the time base or the decrementer."""
+        """Whether an instruction that was executed reads the time base or the decrementer, or a hypercall the times of
+        run states."""
         codes = [machine.code for machine in self._machines]
-        return any(
+        return self._asks_time or any(
             bool(np.any(code["op"] == MFTB) or np.isin(code["imm"][code["op"] == MFSPR], CLOCKS).any())
             for code in codes
         )
@@ -201,9 +205,8 @@ class Bench:
                 steps, fresh, since = 0, 1, int(self._job[0]["order"])
             elif reason != Reason.BASE:
                 return
-            elif not machine.attend():
-                stop = Stop(int(machine.views[Table.REQUEST][0].reason))
-                self.results.verdict[run.number] = Verdict.INVARIANT if stop == Stop.PANIC else Verdict.FAULT
+            elif not self._attend(machine):
+                self.results.verdict[run.number] = Verdict.FAULT
                 return
 
     def preempt(self, depth: int, machine: Machine, run: Run, others: int) -> None:
@@ -215,12 +218,20 @@ class Bench:
             child = self.follow(depth + 1, run.schedule, by, run.preemptions + 1)
             run.instants.append(Instant(len(run.schedule) - 1, turn.steps, by, child.number, address, context))
 
+    def _attend(self, machine: Machine) -> bool:
+        """Serve a machine; False if it stopped for good."""
+        self._asks_time |= asks_time(machine)
+        served = machine.attend()
+        if len(machine.state) != len(self._start.state):
+            raise UsageError("explore", NEW_BUCKET, "all ports allocated before the ready mark")
+        return served
+
     def exactly(self, machine: Machine, turn: Turn) -> None:
         """Let a pCPU go on for exactly so many steps, and nobody looks."""
         job = self._job[0]
         job["stage"], job["turn"], job["left"] = Stage.EXACTLY, turn.pcpu, turn.steps
-        while self._examine(machine) == Reason.BASE:
-            machine.attend()
+        while self._examine(machine) == Reason.BASE and self._attend(machine):
+            pass
 
     def _examine(self, machine: Machine) -> Reason:
         return Reason(
@@ -270,6 +281,15 @@ def give_way(machine: Machine) -> None:
     contexts = machine.views[Table.CONTEXT].view(np.ndarray)
     for name in ("resv", "resv_addr", "resv_ram"):
         contexts[name] = 0
+
+
+def asks_time(machine: Machine) -> bool:
+    """Whether a hypercall waits that tells a guest how long its vCPUs ran."""
+    request = machine.views[Table.REQUEST][0]
+    if request.reason != Stop.HCALL:
+        return False
+    gpr = machine.cpu[int(request.pcpu)].record.gpr
+    return (int(gpr[3]), int(gpr[4])) == (xen.MARK | xen.HC_VCPU_OP, xen.VCPUOP_GET_RUNSTATE_INFO)
 
 
 def awake(machine: Machine) -> int:

@@ -8,14 +8,16 @@ from importlib.metadata import version
 from typing import Any
 
 from irqvisor.lab import runner
+from irqvisor.lab.explore.explain import EXPLAINED
 from irqvisor.lab.explore.finding import place_dict
+from irqvisor.lab.explore.preempt.explain import explain
 from irqvisor.lab.explore.preempt.finding import Finding, findings, place
 from irqvisor.lab.explore.preempt.search import Exploration
 from irqvisor.machine import BARE
 
 ORDERED = "The machine is sequentially consistent: bugs that need weaker memory ordering are out of scope."
 RESERVED = "A reservation does not outlive a switch."
-ATOMIC = "Functions of the hypervisor are atomic, and an interrupt from another pCPU takes its usual time."
+ATOMIC = "Functions of the hypervisor are atomic. Interrupts of other pCPUs arrive at once."
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,17 @@ class Report:
         return {
             "header": runner.header(scenario) if scenario is not None else {"irqvisor": version("irqvisor")},
             "design": exploration.question.design,
-            "findings": [finding.to_dict() for finding in self.findings],
+            "findings": [self._finding(number, finding) for number, finding in enumerate(self.findings)],
             "certificate": self.certificate(),
             "wall_s": round(seconds, 3),
             "rate": round(self.counts["preemptions"] / seconds) if seconds else 0,
         }
+
+    def _finding(self, number: int, finding: Finding) -> dict[str, Any]:
+        """A finding for JSON; the first ones are explained."""
+        question = self.exploration.question
+        lines = explain(question, finding.schedule, finding.by, finding.count) if number < EXPLAINED else []
+        return {**finding.to_dict(), "explanation": lines}
 
     def exit_status(self, *, require_complete: bool = False) -> int:
         """1 with a finding; 4 if the cover has to be complete and is not, or a run never came to its end; else 0."""

@@ -34,7 +34,7 @@ from irqvisor.lab.explore.progress import OnProgress, Progress
 from irqvisor.lab.explore.work import Journal
 from irqvisor.machine import Machine
 
-PIECE = 64
+PIECE = 16
 """Instants of a task."""
 
 

@@ -23,7 +23,7 @@ BOOT_INSTRUCTIONS = 1_000_000
 
 
 def prepare(question: Question) -> Machine:
-    """The machine at the beginning of its window, of which every page of memory counts as clean: the origin.
+    """The machine at the beginning of its window: nothing decoded, and every page of memory counts as clean.
 
     Raises:
         GuestFault: a guest ended, or did not become ready.
@@ -33,8 +33,10 @@ def prepare(question: Question) -> Machine:
     if question.scenario is not None:
         asked = single.Question(question.scenario, question.design, question.cpu)
         machine = site.prepare(asked)
+        machine.header.phys_ipi = 0  # the sooner it arrives, the more there is that may happen at once
     else:
         machine = _program(question)
+    site.forget_decoded(machine)
     machine.views[Table.CODEMAP].entry |= CLEAN
     return machine
 

@@ -52,7 +52,8 @@ def certificate(report: Report) -> Iterator[str]:
     yield f"  window: from the last ready mark to quiescence; {plural(c['instants'], 'instant')} without a preemption"
     tried = plural(c["preemptions"], "preemption")
     yield f"  {tried} tried: {count(c['examined'])} runs to the end, {count(c['merged'])} merged with one of those"
-    yield f"  {count(c['states'])} states told apart" if question.merging else "  states were not merged"
+    full = "; there was no room for more" if any(result.full for result in exploration.results) else ""
+    yield f"  {count(c['states'])} states told apart{full}" if question.merging else "  states were not merged"
     for gap in report.gaps:
         yield f"  not covered: {gap}"
     rate = c["preemptions"] / exploration.wall_s if exploration.wall_s else 0
