@@ -1,13 +1,16 @@
 """Whoever does the work, and however often it is interrupted: the same findings, the same certificate."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
 
 from irqvisor.errors import UsageError
 from irqvisor.hv.explore.verdict import Verdict
-from irqvisor.lab.explore import pairs, report, search, site, text, work, zoo
+from irqvisor.lab import scenario as scenarios
+from irqvisor.lab.explore import pairs, question, report, search, site, text, work, zoo
 from irqvisor.lab.explore.progress import Progress
 from irqvisor.lab.explore.question import Injection
 
@@ -120,12 +123,35 @@ def test_a_journal_of_something_else_is_refused(tmp_path):
 
 
 # ----------------------------------------------------------------------------------------------------------- elsewhere
+@pytest.fixture(scope="module")
+def cluster():
+    """Two processes."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made:
+        yield made
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_cluster_finds_what_one_process_finds(alone):
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        same(search.explore(asked(), scheduler=cluster.scheduler_address), alone)
+def test_a_cluster_finds_what_one_process_finds(alone, cluster):
+    same(search.explore(asked(), scheduler=cluster.scheduler_address), alone)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_worker_that_is_killed_loses_nothing(cluster):
+    """It dies in the middle of a task, with results that nobody has fetched yet; others do them again."""
+    many = question.ask(scenarios.load("wake-up"), "xen-x86", injections=2, window=100)
+    killed = []
+
+    def kill(told):
+        if told.done == 5:
+            killed.append(told.total)
+            os.kill(cluster.workers[0].pid, signal.SIGKILL)
+
+    found = search.explore(many, kill, scheduler=cluster.scheduler_address)
+    assert killed == [1 + 100], "with nearly everything still to do"
+    same(found, search.explore(many))
 
 
 def test_a_worker_of_another_version_is_refused():
@@ -145,19 +171,18 @@ def test_a_scheduler_that_does_not_answer_is_a_usage_error(monkeypatch):
 
 # ------------------------------------------------------------------------------------------------------------ at random
 def test_random_schedules_depend_on_their_seed_alone():
-    question = search.Question(**{**vars(asked(3)), "random": 40, "seed": 7})
-    one, other = search.explore(question, workers=1), search.explore(question, workers=3)
+    seven = search.Question(**{**vars(asked(3)), "random": 40, "seed": 7})
+    one, other = search.explore(seven, workers=1), search.explore(seven, workers=3)
     same(one, other)
-    schedules = {work.schedule_of(question, 22, number) for number in range(40)}
+    schedules = {work.schedule_of(seven, 22, number) for number in range(40)}
     assert len(schedules) > 30
     assert {len(schedule) for schedule in schedules} == {3}
-    another = search.Question(**{**vars(question), "seed": 8})
-    assert work.schedule_of(another, 22, 0) != work.schedule_of(question, 22, 0)
+    another = search.Question(**{**vars(seven), "seed": 8})
+    assert work.schedule_of(another, 22, 0) != work.schedule_of(seven, 22, 0)
 
 
 def test_random_schedules_find_and_never_certify():
-    question = search.Question(**{**vars(asked(1)), "random": 60})
-    found = report.Report(search.explore(question))
+    found = report.Report(search.explore(search.Question(**{**vars(asked(1)), "random": 60})))
     assert "lost" in {finding.judge for finding in found.findings}
     assert found.findings[0].first.instant == found.findings[0].injections[-1].instant
     assert not found.is_complete
