@@ -118,8 +118,7 @@ class Bench:
         self.child.state[:] = machine.state
         self.child.code = self.base.code
         self.child._bind()  # noqa: SLF001
-        forget_decoded(self.base)
-        forget_decoded(self.child)
+        forget_decoded(self.base, self.child)
         differs = machine.ram.view(np.int64) != self.origin.ram
         self.touched[:] = differs.reshape(len(self.touched), -1).any(axis=1)
 
@@ -180,8 +179,9 @@ class Bench:
     @property
     def reads_clock(self) -> bool:
         """Whether an instruction that was executed reads the time base or the decrementer."""
-        code = self.base.code
-        return bool(np.any(code["op"] == MFTB) or np.isin(code["imm"][code["op"] == MFSPR], CLOCKS).any())
+        operation = self.base.code["op"]
+        read = self.base.code["imm"][operation == MFSPR]
+        return bool((operation == MFTB).any() or any((read == clock).any() for clock in CLOCKS))
 
 
 def goes_well(start: Machine, bound: int) -> bool:

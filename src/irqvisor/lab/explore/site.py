@@ -65,11 +65,13 @@ class Walk:
     machine: Machine
 
 
-def forget_decoded(machine: Machine) -> None:
-    """Drop all decoded words: for a machine whose memory was replaced."""
-    machine.code["op"] = 0
-    machine.code[0]["imm"] = 0
-    machine.views[Table.CODEMAP].entry &= ~(CODE_PAGE | LITTLE | CLEAN)
+def forget_decoded(*machines: Machine) -> None:
+    """Drop all decoded words: for machines that share their pool, and whose memory was replaced."""
+    code = machines[0].code
+    code["op"] = 0
+    code[0]["imm"] = 0
+    for machine in machines:
+        machine.views[Table.CODEMAP].entry &= ~(CODE_PAGE | LITTLE | CLEAN)
 
 
 def prepare(question: Question) -> Machine:
