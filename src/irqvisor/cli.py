@@ -576,6 +576,12 @@ def explore(
     before: Annotated[
         int, typer.Option(metavar="N", min=0, help="Of an ELF image: items there when the window begins.")
     ] = 1,
+    devices: Annotated[
+        int, typer.Option(metavar="N", min=1, max=4, help="Of an ELF image: its devices, disk, net, third and fourth.")
+    ] = 1,
+    neighbour: Annotated[
+        bool, typer.Option("--neighbour", help="Of an ELF image: a second domain runs it too, without a device.")
+    ] = False,
     preemptions: Annotated[
         int | None,
         typer.Option(
@@ -614,7 +620,8 @@ def explore(
             as_json=as_json,
         )
     if is_image:
-        chosen = scenarios.with_overrides(handler.scenario_of(scenario, before=before), settings or ())
+        guest = handler.scenario_of(scenario, before=before, devices=devices, neighbour=neighbour)
+        chosen = scenarios.with_overrides(guest, settings or ())
     else:
         chosen = one_point(lab.prepare(scenario, profile=profile, overrides=settings or ()))
     asked = question.ask(

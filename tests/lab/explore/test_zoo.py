@@ -1,11 +1,14 @@
 """The zoo: each bug is found where and as its manifest says, and each fix is certified."""
 
 import dataclasses
+import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from irqvisor import cli
 from irqvisor.errors import UsageError
 from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.lab.explore import report, search, zoo
@@ -75,6 +78,19 @@ def test_every_guest_is_on_the_page():
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{entry.name}` |")]
         assert row.startswith(f"| `{entry.name}` | {entry.design} | {entry.title} | {entry.judge} |")
         assert row.endswith(f"| {entry.reference} | {entry.read} |")
+
+
+@pytest.mark.parametrize(
+    "name", ["scan-one-port", "mask-not-atomic", "level-not-ended", "foreign-dropped", "eoi-elsewhere", "fifo-ready"]
+)
+def test_each_runs_through_explore_with_nothing_special(name, capsys):
+    """By the command that `irqvisor zoo --json` names: the same first finding."""
+    (outcome,) = zoo.visit(zoo.choose([name]))
+    told = outcome.to_dict()
+    _, *words = shlex.split(told["command"])
+    assert cli.main([*words, "--json"]) == 1
+    first = json.loads(capsys.readouterr().out)["findings"][0]
+    assert {key: first[key] for key in told["buggy"]["first"]} == told["buggy"]["first"]
 
 
 def test_an_unknown_guest_is_refused():

@@ -8,6 +8,7 @@ certified over the same window, completely.
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from irqvisor.lab.explore.report import Report
 
 FOLDER = Path(__file__).parents[2] / "data" / "zoo"
 BUGGY, FIXED = "buggy", "fixed"
+SLOTS = 4
+"""Items that each ring holds."""
 READ = ("fix", "code", "no")
 """Of a reference: the change that ended the bug was read; code that has or avoids it; or no source of just this bug."""
 
@@ -80,6 +83,23 @@ class Entry:
         """The guest of a version."""
         return FOLDER / (f"{self.name}.elf" if self.defect else f"{self.name}.{version}.elf")
 
+    def command(self, version: str) -> list[str]:
+        """What explores a version by itself."""
+        words = ["irqvisor", "explore", str(self.image(version)), "--design", self.design, "--cpu", self.cpu]
+        if self.preempt is not None:
+            return [*words, "--preempt", str(self.preempt)]
+        words += ["--before", str(self.before), "--devices", str(self.devices)]
+        words += ["--sources", ",".join(self.sources)] if self.sources else []
+        words += ["--window", str(self.window)] if self.window is not None else []
+        words += ["--neighbour"] if self.neighbour else []
+        words += ["--reentry"] if self.reentry else []
+        devices = [f"sources[{n}].slots={SLOTS}" for n in range(self.devices)]
+        devices += [f"sources[{n}].trigger=level" for n in range(self.devices) if self.level]
+        defects = [f'defects=["{self.defect}"]'] if self.defect and version == BUGGY else []
+        for setting in (*devices, *self.settings, *defects):
+            words += ["--set", setting]
+        return words
+
 
 AnyReport = Report | PreemptReport
 
@@ -111,6 +131,7 @@ class Outcome:
             "design": entry.design,
             "cpu": entry.cpu,
             "defect": entry.defect,
+            "command": shlex.join(entry.command(BUGGY)),
             "as_expected": not self.problems,
             "problems": self.problems,
             "buggy": {"findings": len(self.buggy.findings), "first": first, "counts": self.buggy.counts},
@@ -150,7 +171,7 @@ def asked(entry: Entry, version: str) -> Question:
         devices=entry.devices,
         before=entry.before,
         trigger="level" if entry.level else "edge",
-        slots=4,
+        slots=SLOTS,
         cpu=entry.cpu,
         neighbour=entry.neighbour,
     )
