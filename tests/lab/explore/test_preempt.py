@@ -316,6 +316,9 @@ def test_a_finding_is_explained_and_replayed(tmp_path):
     assert "block+" in shown[0]
     assert "control" in next(line for line in lines if line.startswith("conflict: pCPU 1's load of"))
     assert "then pCPU 0's store of control" in "\n".join(lines)
+    assert lines[-1] == "inevitable from step 36 on: a preemption before pCPU 0's post+0x4c mends it, none after"
+    mends = search.mending(asking, found.schedule, found.by)
+    assert max(sum(turn.steps for turn in each) for each in mends) == 35
     path = tmp_path / "race.repro"
     repro.save(asking, found, path)
     assert path.stat().st_size < 600

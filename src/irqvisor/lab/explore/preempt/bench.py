@@ -92,7 +92,7 @@ class Bench:
 
     def __init__(self, question: Question, start: Machine) -> None:
         self.question = question
-        self._start = start.copy()
+        self.start = start.copy()
         self._bare = start.copy()
         self._origin = Origin.of(start)
         self._jobs = np.zeros(1, JOB).view(np.recarray)
@@ -143,7 +143,7 @@ class Bench:
     def machine(self, depth: int) -> Machine:
         """The machine of a depth."""
         while len(self._machines) <= depth:
-            self._machines.append(self._start.copy())
+            self._machines.append(self.start.copy())
         return self._machines[depth]
 
     def put(self, depth: int, source: Machine) -> Machine:
@@ -222,7 +222,7 @@ class Bench:
         """Serve a machine; False if it stopped for good."""
         self._asks_time |= asks_time(machine)
         served = machine.attend()
-        if len(machine.state) != len(self._start.state):
+        if len(machine.state) != len(self.start.state):
             raise UsageError("explore", NEW_BUCKET, "all ports allocated before the ready mark")
         return served
 
@@ -237,7 +237,7 @@ class Bench:
         return Reason(
             examine.examine(
                 machine.arrays,
-                self._start.arrays,
+                self.start.arrays,
                 self._bare.arrays,
                 self._origin.flat,
                 self._origin.ram,

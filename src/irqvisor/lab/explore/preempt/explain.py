@@ -48,6 +48,7 @@ def explain(question: Question, schedule: Schedule, by: int | None, count: int) 
         *_window(question, machine, schedule, count),
         *_conflict(machine, done, preempted),
         *_neighbour(done, preempted),
+        _end(question, machine, done, schedule, by),
     ]
 
 
@@ -145,6 +146,17 @@ def access(machine: Machine, done: Done) -> str:
     where = machine.symbol(done.step.domain, done.step.address) or f"{done.step.address:#x}"
     what = single.name_of(machine, done.step.domain, address)
     return f"pCPU {done.pcpu}'s {kind} of {what} in {where}, step {done.step.instant}"
+
+
+def _end(question: Question, machine: Machine, done: list[Done], schedule: Schedule, by: int) -> str:
+    """When it became inevitable: from which step on no further preemption mends it."""
+    mends = [sum(turn.steps for turn in each) for each in search.mending(question, schedule, by)]
+    last = max(mends, default=None)
+    if last is None:
+        return "inevitable from the preemption on: no further one mends it"
+    before = next(d for d in done if d.step.instant == last)
+    where = machine.symbol(before.step.domain, before.step.address or 0) or "its hypervisor"
+    return f"inevitable from step {last + 1} on: a preemption before pCPU {before.pcpu}'s {where} mends it, none after"
 
 
 def _neighbour(done: list[Done], preempted: int) -> Iterator[str]:

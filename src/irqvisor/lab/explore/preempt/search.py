@@ -364,16 +364,31 @@ def explore(
 
 
 @np.errstate(over="ignore")
-def reproduce(question: Question, schedule: Schedule, by: int | None) -> tuple[Machine, Schedule, int]:
-    """The machine after a schedule, and then a pCPU that goes on without further preemption, to the end; its turns, and
-    what the judges say. `by` is None if nobody is preempted: the last turn goes on."""
-    alone = replace(question, preemptions=0)
-    start = site.prepare(alone)
-    bench = Bench(alone, start)
-    machine = bench.put(0, start)
+def mending(question: Question, schedule: Schedule, by: int) -> list[Schedule]:
+    """Where in the run after a preemption one more would make everything good again."""
+    once = replace(question, preemptions=1)
+    bench = Bench(once, site.prepare(once))
+    run = bench.follow(0, _put(bench, schedule), by, 0)
+    verdicts = bench.verdicts()
+    return [prefix(run.schedule, i.turn, i.step) for i in run.instants if verdicts[i.run] == 0]
+
+
+def _put(bench: Bench, schedule: Schedule) -> list[Turn]:
+    """Bring the machine at depth 0 to the end of a schedule."""
+    machine = bench.put(0, bench.start)
     for number, turn in enumerate(schedule):
         if number:
             give_way(machine)
         bench.exactly(machine, turn)
-    run = bench.follow(0, list(schedule), by if by is not None else schedule[-1].pcpu, 0)
-    return machine, tuple(run.schedule), bench.verdicts()[run.number]
+    return list(schedule)
+
+
+@np.errstate(over="ignore")
+def reproduce(question: Question, schedule: Schedule, by: int | None) -> tuple[Machine, Schedule, int]:
+    """The machine after a schedule, and then a pCPU that goes on without further preemption, to the end; its turns, and
+    what the judges say. `by` is None if nobody is preempted: the last turn goes on."""
+    alone = replace(question, preemptions=0)
+    bench = Bench(alone, site.prepare(alone))
+    turns = _put(bench, schedule)
+    run = bench.follow(0, turns, by if by is not None else schedule[-1].pcpu, 0)
+    return bench.machine(0), tuple(run.schedule), bench.verdicts()[run.number]
