@@ -179,9 +179,14 @@ class Bench:
     @property
     def reads_clock(self) -> bool:
         """Whether an instruction that was executed reads the time base or the decrementer."""
-        operation = self.base.code["op"]
-        read = self.base.code["imm"][operation == MFSPR]
-        return bool((operation == MFTB).any() or any((read == clock).any() for clock in CLOCKS))
+        return shows_time(self.base.code)
+
+
+def shows_time(code: np.ndarray[Any, Any]) -> bool:
+    """Whether an instruction of a pool of decoded words reads the time base or the decrementer."""
+    operation = code["op"]
+    read = code["imm"][operation == MFSPR]
+    return bool((operation == MFTB).any() or any((read == clock).any() for clock in CLOCKS))
 
 
 def goes_well(start: Machine, bound: int) -> bool:

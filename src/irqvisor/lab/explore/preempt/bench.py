@@ -18,9 +18,8 @@ from irqvisor.hv.explore import canonical, examine
 from irqvisor.hv.explore.examine import JOB, RESULT, Stage
 from irqvisor.hv.explore.reason import Reason
 from irqvisor.hv.explore.verdict import Verdict
-from irqvisor.hw.ops import MFSPR, MFTB
 from irqvisor.hw.state import CLEAN, CODE_PAGE, Stop
-from irqvisor.lab.explore.bench import CLOCKS, NEW_BUCKET
+from irqvisor.lab.explore.bench import NEW_BUCKET, shows_time
 from irqvisor.lab.explore.listing import MASK
 from irqvisor.lab.explore.preempt.question import Question
 from irqvisor.lab.explore.site import Origin
@@ -132,11 +131,7 @@ class Bench:
     def reads_clock(self) -> bool:
         """Whether an instruction that was executed reads the time base or the decrementer, or a hypercall the times of
         run states."""
-        codes = [machine.code for machine in self._machines]
-        return self._asks_time or any(
-            bool(np.any(code["op"] == MFTB) or np.isin(code["imm"][code["op"] == MFSPR], CLOCKS).any())
-            for code in codes
-        )
+        return self._asks_time or any(shows_time(machine.code) for machine in self._machines)
 
     # Machines
 
