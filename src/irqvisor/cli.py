@@ -871,6 +871,7 @@ def _debug(session: "Session", port: int, address: str, *, running: bool) -> Non
     """Serve gdb until the machine has ended."""
     from irqvisor.lab.gdb.server import Server
 
+    session.prepare()
     server = Server(session, port=port, address=address)
     say(f"gdb: target remote {address}:{server.port}")
     say("single steps hold interrupts off; maintenance packet Qqemu.sstep=1 lets them in")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import irqvisor as iv
 from hw import asm
+from irqvisor.hw import panel
 from irqvisor.lab.gdb.registers import REGISTERS
 from irqvisor.lab.gdb.session import COMMANDS, Session
 from irqvisor.spec import papr
@@ -71,6 +72,18 @@ def test_registers_are_read_and_written():
     assert debugged.answer(b"G" + everything) == b"OK"
     assert debugged.answer(b"g") == everything
     assert set_register(debugged, "tb", 5) == b"E01"
+
+
+def test_what_registers_need_is_compiled_before_gdb_asks(monkeypatch):
+    debugged = session()
+    called = []
+    for name in ("get", "put"):
+        act = getattr(panel, name)
+        monkeypatch.setattr(panel, name, lambda *a, name=name, act=act: called.append(name) or act(*a))
+    before = debugged.machine.digest()
+    debugged.prepare()
+    assert {"get", "put"} <= set(called)
+    assert debugged.machine.digest() == before
 
 
 def test_registers_of_a_little_endian_guest_are_little_endian():

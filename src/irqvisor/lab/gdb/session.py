@@ -69,6 +69,13 @@ class Session:
     def machine(self) -> Machine:
         return self.timeline.machine
 
+    def prepare(self) -> None:
+        """Compile or load what reading and writing registers needs. A gdb that waits for more than two seconds asks
+        again, and then takes each answer for that to another question."""
+        self.answer(b"g")
+        twin = VCpu(self.machine.fork(), self._vcpu)
+        twin.dec = twin.dec
+
     def attach(self) -> None:
         """Gdb has connected: nothing of an earlier one stays."""
         self.is_detached = False
