@@ -9,7 +9,7 @@ JOBS   ?= auto
 
 # Tests that run a second time with checked array bounds, and a third time without the JIT.
 BOUNDS_TESTS ?= tests/hw tests/hv
-PYTHON_TESTS ?= tests/spec tests/hw tests/hv tests/lab tests/differential
+PYTHON_TESTS ?= tests/spec tests/hw tests/hv tests/lab tests/differential tests/translation
 
 .DEFAULT_GOAL := help
 .PHONY: help compare test test-slow test-python test-bounds lint format types layers bench guests guests-check \

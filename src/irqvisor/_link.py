@@ -9,7 +9,7 @@ since.
 Numba's libraries and pipelines are used as Numba 0.68 has them (numba/core/codegen.py); pyproject.toml pins it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from llvmlite import binding as llvm
@@ -49,18 +49,46 @@ class Whole(JITCodeLibrary):
         """Link, optimise and generate machine code."""
         module = self._final_module
         own = {function.name for function in module.functions if not function.is_declaration}
-        for library in _reached(self):
-            linked = library._final_module if isinstance(library, Part) else library._get_module_for_linking()
-            module.link_in(linked, preserve=True)
+        libraries = list(_reached(self))
+        for library in libraries:
             self._reload_init.update(library._reload_init)
-        for function in module.functions:
-            if not function.is_declaration and function.name not in own:
-                function.linkage = llvm.Linkage.internal  # so that LLVM may inline, specialise and drop it
+        _link(module, libraries, own)
         passes, builder = self._codegen._module_pass_manager()
         _drop_errors(module, builder)
         passes.run(module, builder)
         module.verify()
         self._finalize_final_module()
+
+
+def program(functions: dict[str, Any]) -> Any:
+    """One optimised module of LLVM's intermediate code with these compiled functions, by the names they are to have
+    there, and all that they reach."""
+    libraries: dict[Any, None] = {}  # in order
+    own = {}
+    for name, overload in functions.items():
+        libraries.update(dict.fromkeys((overload.library, *_reached(overload.library))))
+        own[overload.fndesc.mangled_name] = name
+    (codegen,) = {library._codegen for library in libraries}
+    module = llvm.parse_assembly("")
+    _link(module, list(libraries), own)
+    for function in module.functions:
+        function.name = own.get(function.name, function.name)
+    passes, builder = codegen._module_pass_manager()
+    _drop_errors(module, builder)
+    passes.run(module, builder)
+    module.verify()
+    return module
+
+
+def _link(module: Any, libraries: list[Any], own: Container[str]) -> None:
+    """Link libraries into a module, all of whose functions but its own are for it alone then: LLVM may inline,
+    specialise and drop them."""
+    for library in libraries:
+        linked = library._final_module if isinstance(library, Part) else library._get_module_for_linking()
+        module.link_in(linked, preserve=True)
+    for function in module.functions:
+        if not function.is_declaration and function.name not in own:
+            function.linkage = llvm.Linkage.internal
 
 
 def _drop_errors(module: Any, builder: Any) -> None:

@@ -35,6 +35,8 @@ from irqvisor.spec import power_isa
 from irqvisor.spec.designs import Design
 from irqvisor.spec.papr import XISR_CONSOLE
 from irqvisor.tables import Table
+from irqvisor.translation import install
+from irqvisor.translation.watcher import Watcher
 
 NO_QUOTA = 1 << 60
 FIRST_CODE_PAGES = 16
@@ -86,6 +88,7 @@ class Machine:
         self._awaited, self._printed = b"", bytearray()
         self.on_log: Callable[[np.ndarray[Any, Any]], None] | None = None
         self.on_console: Callable[[int, bytes], None] | None = None
+        self._watcher = Watcher()
         self._bind()
         if self.base is not None:
             self._pages[:] |= CLEAN
@@ -273,13 +276,29 @@ class Machine:
         done = 0
         with np.errstate(over="ignore"):
             while True:
-                done += int(loop.run(self.arrays, limit, quota - done))
+                asked = min(quota - done, self._watcher.interval)
+                ran = int(loop.run(self.arrays, limit, asked))
+                done += ran
+                if self._watcher.is_due(ran):
+                    self.translate(at_once=False)
                 if not self.attend():
-                    self.stop_reason = Stop(int(self.views[Table.REQUEST][0].reason))
-                    return done
+                    reason = Stop(int(self.views[Table.REQUEST][0].reason))
+                    if reason != Stop.BUDGET or ran < asked:
+                        self.stop_reason = reason
+                        return done
                 if done >= quota:
                     self.stop_reason = Stop.BUDGET
                     return done
+
+    def translate(self, *, at_once: bool = True) -> None:
+        """Generate host code for where the processors are (`translation`).
+
+        Unless `at_once`, only if that is worth it by now, which `run` asks by itself. Changes nothing but the time that
+        things take."""
+        for place in self._watcher.look(self.views, self.code):
+            if int(self.code[0]["x"]) or install.needs_page(self.code, place.page):
+                self._make_code_room()
+            self._watcher.translate(self.arrays, place, at_once=at_once)
 
     def attend(self) -> bool:
         """Do what compiled code came back for; False if there is nothing to do.
@@ -362,8 +381,7 @@ class Machine:
         for k in decoded.tolist():
             begin = (page + k) * PAGE_WORDS
             words = slice(max(first - begin, 0), min(end - begin, PAGE_WORDS))
-            start = 1 + (int(entries[k]) - 1) * CODE_STRIDE
-            self.code["op"][start + words.start : start + words.stop] = 0
+            install.forget(self.code, int(entries[k]), words)
 
     def set_breakpoints(self, places: Iterable[tuple[int, int]]) -> None:
         """Stop before these instructions, (domain, guest real address) each, and no others. `run` returns with
@@ -459,6 +477,7 @@ class Machine:
         twin.typed = [bytearray(text) for text in self.typed]
         twin._awaited, twin._printed = b"", bytearray()
         twin.on_log = twin.on_console = None
+        twin._watcher = Watcher()
         twin._bind()
         return twin
 

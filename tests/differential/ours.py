@@ -29,23 +29,39 @@ class Ours:
         self._msr = (MSR_SF if sf else 0) | (MSR_PR if problem else 0) | (MSR_LE if little else 0)
         self._cpu.write_spr(SPR_FSCR, FSCR_TAR)
         self.completed = 0
+        self._end = CODE
 
     def run(self, words: list[int], before: State) -> State:
         """The state after the words, which go on to what follows them or take an interrupt."""
-        cpu, memory = self._cpu, self._memory
-        memory[CODE : CODE + 4 * len(words) + 4] = b"".join(w.to_bytes(4, self._order) for w in [*words, asm.TRAP])
-        memory[SCRATCH : SCRATCH + SCRATCH_BYTES] = before.memory
+        code = b"".join(w.to_bytes(4, self._order) for w in [*words, asm.TRAP])
+        self._memory[CODE : CODE + len(code)] = code
+        self._end = CODE + 4 * len(words)
+        self._begin(before)
+        return self._finish()
+
+    def run_host_code(self, before: State) -> State:
+        """The same once more, by host code that is generated for it."""
+        self._begin(before)
+        self.machine.translate()
+        return self._finish()
+
+    def _begin(self, before: State) -> None:
+        cpu = self._cpu
+        self._memory[SCRATCH : SCRATCH + SCRATCH_BYTES] = before.memory
         cpu.gpr = before.gpr
         cpu.cr, cpu.xer, cpu.lr, cpu.ctr, cpu.tar = before.cr, before.xer, before.lr, before.ctr, before.tar
         cpu.pc, cpu.msr = CODE, self._msr
+
+    def _finish(self) -> State:
+        cpu = self._cpu
         self.completed = self.machine.run(instructions=LONGEST_RUN)
         vector = self.machine.interrupt
         pc = cpu.hsrr0 if vector == HYPERVISOR_EMULATION_ASSISTANCE else cpu.srr0
         if self.machine.stop_reason != Stop.INTERRUPT:
             pc, ended = cpu.pc, self.machine.stop_reason.name
         elif vector == PROGRAM and cpu.srr1 & SRR1_TRAP:
-            ended = "end" if pc == CODE + 4 * len(words) else "trap"
+            ended = "end" if pc == self._end else "trap"
         else:
             ended = VECTORS.get(vector, f"{vector:#x}")
-        scratch = memory[SCRATCH : SCRATCH + SCRATCH_BYTES]
+        scratch = self._memory[SCRATCH : SCRATCH + SCRATCH_BYTES]
         return State(cpu.gpr[:], cpu.cr, cpu.xer, cpu.lr, cpu.ctr, cpu.tar, pc, scratch, ended)

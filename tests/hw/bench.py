@@ -15,7 +15,7 @@ from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import CODE_STRIDE, LEVEL_OF, NEVER, WATCHED, Model, RegionKind, context, pcpu
 from irqvisor.hw.timer import set_decrementer
 from irqvisor.spec.power_isa import MSR_EE, MSR_HV, MSR_ME, MSR_SF
-from irqvisor.tables import Table
+from irqvisor.tables import Table, borrow
 
 PAGE = 4096
 RAM_BYTES = 0x8000
@@ -35,7 +35,7 @@ EXC_ENTRY, EXC_RETURN = 5, 3
 
 @entry
 def run(m, p, quota):
-    return interpret(m, p, quota)
+    return interpret(borrow(m), p, quota)
 
 
 @entry

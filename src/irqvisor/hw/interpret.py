@@ -57,7 +57,7 @@ from irqvisor.hw.state import (
     request,
 )
 from irqvisor.hw.storage import data_access
-from irqvisor.hw.stretch import EA_32, NOWHERE, bias_of, order_of, stretch
+from irqvisor.hw.stretch import EA_32, NOWHERE, bias_of, order_of, plain_place, stretch
 from irqvisor.hw.system import system
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec.bits import i8, ult
@@ -203,18 +203,15 @@ def is_breakpoint(m, a):
 
 
 @jit
-def decode_at(m, cpu, isa, place):
-    """Decode the word at NIP into its place; False if the pool is shared."""
-    if pool_is_shared(m) != 0:
-        return False
+def decode_at(m, cpu, isa, place, pc):
+    """Decode the word at an address into its place, in a pool that is not shared."""
     d = m.code[place]
-    decode.decode(fetch(m, cpu, cpu.nip), isa, d)
+    decode.decode(fetch(m, cpu, pc), isa, d)
     if cpu.msr & MSR_LE != 0:
         decode.exchange(d)
-    shorten(d, cpu.nip)
-    if request(m).breakpoints != 0 and is_breakpoint(m, cpu.win_base + (cpu.nip & EA_64)):
+    shorten(d, pc)
+    if request(m).breakpoints != 0 and is_breakpoint(m, cpu.win_base + (pc & EA_64)):
         decode.put(d, ATTN, 0, 0, 0, 1, 0)
-    return True
 
 
 @jit
@@ -260,16 +257,17 @@ def interpret(m, p, quota):
                 if bias < FETCH_FAILED:
                     break
             began = (cpu.nip >> 2) + bias
-            n, place = stretch(m, cpu, pc.isa, bias, n, budget, top)
+            n, place, bias = stretch(m, cpu, pc.isa, bias, n, budget, top)
             if place == NOWHERE:
+                bias = FETCH_UNKNOWN
                 continue
             page = cpu.nip >> PAGE_SHIFT
-            bias = place - (cpu.nip >> 2)
             op = i8(m.code[place].op)
             if op == UNDECODED and n < budget:
-                if not decode_at(m, cpu, pc.isa, place):
+                if pool_is_shared(m) != 0:
                     bias = FETCH_COLD
                     break
+                decode_at(m, cpu, pc.isa, place, cpu.nip)
             elif op == PAGE_END:
                 bias = FETCH_UNKNOWN
             else:
@@ -279,7 +277,7 @@ def interpret(m, p, quota):
         done += n
         if n == budget:
             if tracing != 0:
-                trace_completed(m, p, cpu, i8(m.code[began].op), address)
+                trace_completed(m, p, cpu, i8(m.code[plain_place(m, began, address)].op), address)
         elif bias < FETCH_FAILED:
             if bias == FETCH_COLD:
                 request(m).reason = Stop.CODE

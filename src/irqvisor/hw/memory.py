@@ -91,20 +91,26 @@ def pool_is_shared(m):
 
 
 @jit
-def forget_code(m, a, size):
-    """Drop the decoded words that a store of `size` bytes at RAM offset `a` overlaps. Own pools only."""
-    for word in range(a >> 2, ((a + size - 1) >> 2) + 1):
-        entry = i8(codemap(m, word >> (PAGE_SHIFT - 2)).entry) & CODE_PAGE
-        if entry != 0:
-            m.code[1 + (entry - 1) * CODE_STRIDE + (word & (PAGE_WORDS - 1))].op = 0
-
-
-@jit
 def forget_page(m, page):
     """Drop all words of a decoded page, by its number in the pool from 1. Own pools only."""
     first = 1 + (page - 1) * CODE_STRIDE
     for k in range(first, first + PAGE_WORDS):
         m.code[k].op = 0
+
+
+@jit
+def forget_code(m, a, size):
+    """Drop the decoded words that a store of `size` bytes at RAM offset `a` overlaps. Own pools only."""
+    for word in range(a >> 2, ((a + size - 1) >> 2) + 1):
+        page = i8(codemap(m, word >> (PAGE_SHIFT - 2)).entry) & CODE_PAGE
+        if page != 0:
+            place = 1 + (page - 1) * CODE_STRIDE + (word & (PAGE_WORDS - 1))
+            away = m.code[1 + (page - 1) * CODE_STRIDE + PAGE_WORDS].imm
+            if away != 0:  # there is host code in that page, and a plain copy
+                m.code[place + away].op = 0
+                if m.code[place].op != 0:  # the host code may hold that word
+                    forget_page(m, page)
+            m.code[place].op = 0
 
 
 @jit

@@ -261,6 +261,8 @@ BDNZ_NEAR = 224
 NEAR_FIRST = B_NEAR
 NEAR_END = 225
 
+HOST = 225  # host code for what begins here, which is another operation by itself (`hw/host.py`)
+
 RC = 256
 """Added to an ALU or CARRY operation: the record form, which also sets CR0."""
 

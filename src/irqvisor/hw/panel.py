@@ -1,8 +1,12 @@
-"""The front panel: special purpose registers read and written from outside, as privileged software would."""
+"""The front panel: what is done to a processor from outside.
+
+Special purpose registers are read and written as privileged software would; a page of instructions is decoded."""
 
 from irqvisor._jit import entry
+from irqvisor.hw.interpret import decode_at
+from irqvisor.hw.ops import UNDECODED
 from irqvisor.hw.spr import read_spr, write_spr
-from irqvisor.hw.state import context
+from irqvisor.hw.state import PAGE_WORDS, context, pcpu
 from irqvisor.tables import borrow
 
 
@@ -18,3 +22,14 @@ def put(m, p, c, number, value):
     """Write it."""
     m = borrow(m)
     write_spr(m, p, context(m, c), number, value)
+
+
+@entry
+def decode_page(m, p, c, first):
+    """Decode what is not decoded of the page of context `c`'s NIP, at PAGE_WORDS places from `first` on."""
+    m = borrow(m)
+    cpu = context(m, c)
+    start = cpu.nip & ~(4 * PAGE_WORDS - 1)
+    for k in range(PAGE_WORDS):
+        if m.code[first + k].op == UNDECODED:
+            decode_at(m, cpu, pcpu(m, p).isa, first + k, start + 4 * k)

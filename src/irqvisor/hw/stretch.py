@@ -4,6 +4,8 @@ A stretch knows one mode and one count. It leaves at the first instruction that 
 instruction, an access that is not plain RAM, a word that is not decoded. What it does execute can neither raise an
 interrupt nor make one possible, so nobody looks for one before its count is up.
 
+Where host code begins (`hw/host.py`) it goes on in that, as far as the count suffices.
+
 Speed rules, all measured: the place of the decoded word (`at`) and the count (`n`) are the only values that change from
 one instruction to the next; nothing here is called, all is inlined; what is rare is left to `interpret`.
 """
@@ -13,6 +15,7 @@ from irqvisor.hw.alu import alu
 from irqvisor.hw.branch import branch
 from irqvisor.hw.carry import carry, record
 from irqvisor.hw.condition import condition
+from irqvisor.hw.host import GONE, STUCK, call_host
 from irqvisor.hw.memory import EA_64, disturbs, load8, load16, load32, load64, store8, store16, store32, store64
 from irqvisor.hw.ops import (
     ALU_END,
@@ -23,6 +26,7 @@ from irqvisor.hw.ops import (
     BRANCH_END,
     CARRY_END,
     CONDITION_END,
+    HOST,
     LBZ,
     LD,
     LDARX,
@@ -40,6 +44,7 @@ from irqvisor.hw.ops import (
     MFSPR,
     MTMSRD,
     MTSPR,
+    NEAR_END,
     NEAR_FIRST,
     NOP,
     RC,
@@ -57,7 +62,7 @@ from irqvisor.hw.ops import (
     UPDATE_FIRST,
 )
 from irqvisor.hw.spr import quick_move
-from irqvisor.hw.state import CODE_PAGE, CODE_STRIDE, LITTLE, PAGE_SHIFT, WATCHED, codemap
+from irqvisor.hw.state import CODE_PAGE, CODE_STRIDE, LITTLE, PAGE_SHIFT, PAGE_WORDS, WATCHED, codemap
 from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, low32, sext16, sext32, sub, u8, ult
 from irqvisor.spec.power_isa import CR_EQ, MSR_EE, MSR_LE, MSR_PR, MSR_RI, MSR_SF
 
@@ -164,7 +169,8 @@ def store_conditional(ram, cpu, op, ea, a, value):
     cpu.cr[0] = (CR_EQ if success else 0) | i8(cpu.so)
 
 
-NOWHERE = -1
+NOWHERE = -1 << 62
+"""No bias and no place."""
 
 
 @hot
@@ -185,103 +191,160 @@ def is_decoded(entry, order):
     return entry & CODE_PAGE != 0 and entry & (WATCHED | LITTLE) == order
 
 
+@hot
+def bias_at(m, cpu, target):
+    """Where the decoded page of an address lies; NOWHERE if it has nothing decoded that may be run."""
+    real = target & EA_64
+    if not ult(real, cpu.win_size):
+        return NOWHERE
+    entry = i8(codemap(m, (cpu.win_base + real) >> PAGE_SHIFT).entry)
+    return bias_of(entry, target) if is_decoded(entry, order_of(cpu)) else NOWHERE
+
+
+@hot
+def complete(m, cpu, isa, d, op, sf, top, pc):
+    """Complete one instruction that is no branch: operation `op` of the decoded record `d` at `pc`.
+
+    False, with nothing done, if the instruction cannot be finished here. `sf` is MSR[SF]; `top` is the highest window
+    offset at which any access fits, -1 if there is none.
+    """
+    ram = m.ram
+    g = cpu.gpr
+    mask = EA_64 if sf != 0 else EA_32
+    win = cpu.win_base
+    y = add(g[d.c], d.imm)
+    if ult(op - 1, ALU_END - 1):
+        g[d.t] = alu(op, g[d.a], y, i8(d.x))
+    elif op < MEM_END:
+        ea = add(g[d.a], y) & mask
+        if op == UNDECODED or not ult(ea, top + 1):
+            return False
+        if op < STORE_FIRST:
+            g[d.t] = load(ram, op, win + ea)
+        else:
+            if is_heard(m, cpu, win + ea):
+                return False
+            store(ram, op, win + ea, g[d.t])
+    elif op < CONDITION_END:
+        condition(cpu, op, d, g[d.a], y, pc)
+    elif op < CARRY_END:
+        g[d.t] = carry(cpu, op, g[d.a], y, i8(d.x), sf)
+    elif op < UPDATE_END:
+        ea = add(g[d.a], y)
+        real = ea & mask
+        plain = op - UPDATE_FIRST + LBZ
+        if not ult(real, top + 1):
+            return False
+        if plain < STORE_FIRST:
+            g[d.t] = load(ram, plain, win + real)
+        else:
+            if is_heard(m, cpu, win + real):
+                return False
+            store(ram, plain, win + real, g[d.t])
+        g[d.a] = ea if sf != 0 else low32(ea)
+    elif op >= RC:
+        if op - RC < ALU_END:
+            value = alu(op - RC, g[d.a], y, i8(d.x))
+        else:
+            value = carry(cpu, op - RC, g[d.a], y, i8(d.x), sf)
+        g[d.t] = value
+        record(cpu, value, sf)
+    elif op == MFSPR or op == MTSPR:
+        return quick_move(cpu, op, i8(d.t), d.imm, isa)
+    elif op == NOP:
+        pass
+    elif LWARX <= op <= LDARX or STWCX <= op <= STDCX:
+        ea = add(g[d.a], y) if sf != 0 else low32(add(g[d.a], y))
+        real = ea & mask
+        if cpu.msr & MSR_LE != 0 or not ult(real, top + 1) or is_misaligned(op, real):
+            return False
+        if op <= LDARX:
+            g[d.t] = load_reserve(ram, cpu, op, ea, win + real)
+        elif is_heard(m, cpu, win + real):
+            return False
+        else:
+            store_conditional(ram, cpu, op, ea, win + real, g[d.t])
+    elif cpu.msr & MSR_PR != 0:
+        return False
+    elif op == MFMSR:
+        g[d.t] = cpu.msr
+    elif op == MTMSRD and d.x != 0 and g[d.t] & MSR_EE == 0:  # what turns EE off makes no interrupt possible
+        cpu.msr = (cpu.msr & ~(MSR_EE | MSR_RI)) | (g[d.t] & MSR_RI)
+    else:
+        return False
+    return True
+
+
 @jit
 def stretch(m, cpu, isa, bias, n, budget, top):
     """Complete instructions of `cpu`, at architecture level `isa`, from NIP on until `n` reaches `budget`.
 
     `bias` says where the decoded page lies: a word's place is (address >> 2) + bias. `top` is the highest window offset
-    at which any access fits, -1 if there is none. Returns n and the place of NIP, which with n < budget is of an
-    instruction that is not done here; NOWHERE if its page has nothing decoded.
+    at which any access fits, -1 if there is none. Returns n; the place of NIP, which with n < budget is of an
+    instruction that is not done here; and the bias of its page. The place is NOWHERE if the page has nothing decoded.
     """
-    ram = m.ram
     code = m.code
-    g = cpu.gpr
     sf = cpu.msr & MSR_SF
-    mask = EA_64 if sf != 0 else EA_32
-    win = cpu.win_base
+    aside = 0  # how far away the copy of the page is that has no host code, while that is being executed
     at = (cpu.nip >> 2) + bias
     while n < budget:
         d = code[u8(at)]
         op = i8(d.op)
-        y = add(g[d.c], d.imm)
-        if ult(op - 1, ALU_END - 1):
-            g[d.t] = alu(op, g[d.a], y, i8(d.x))
-        elif op < MEM_END:
-            ea = add(g[d.a], y) & mask
-            if op == UNDECODED or not ult(ea, top + 1):
-                break
-            if op < STORE_FIRST:
-                g[d.t] = load(ram, op, win + ea)
-            else:
-                if is_heard(m, cpu, win + ea):
-                    break
-                store(ram, op, win + ea, g[d.t])
-        elif op < BRANCH_END:
+        if ult(op - MEM_END, BRANCH_END - MEM_END):
             pc = (at - bias) << 2
             target = branch(cpu, op, d, pc, sf)
             n += 1
             if (target ^ pc) >> PAGE_SHIFT != 0:
-                real = target & EA_64
-                entry = i8(codemap(m, (win + real) >> PAGE_SHIFT).entry) if ult(real, cpu.win_size) else 0
-                if not is_decoded(entry, order_of(cpu)):
+                bias = bias_at(m, cpu, target)
+                if bias == NOWHERE:
                     cpu.nip = target
-                    return n, NOWHERE
-                bias = bias_of(entry, target)
+                    return n, NOWHERE, bias
+                aside = 0
             at = (target >> 2) + bias
             continue
-        elif op < CONDITION_END:
-            condition(cpu, op, d, g[d.a], y, (at - bias) << 2)
-        elif op < CARRY_END:
-            g[d.t] = carry(cpu, op, g[d.a], y, i8(d.x), sf)
-        elif op < UPDATE_END:
-            ea = add(g[d.a], y)
-            real = ea & mask
-            plain = op - UPDATE_FIRST + LBZ
-            if not ult(real, top + 1):
-                break
-            if plain < STORE_FIRST:
-                g[d.t] = load(ram, plain, win + real)
-            else:
-                if is_heard(m, cpu, win + real):
-                    break
-                store(ram, plain, win + real, g[d.t])
-            g[d.a] = ea if sf != 0 else low32(ea)
-        elif op >= RC:
-            if op - RC < ALU_END:
-                value = alu(op - RC, g[d.a], y, i8(d.x))
-            else:
-                value = carry(cpu, op - RC, g[d.a], y, i8(d.x), sf)
-            g[d.t] = value
-            record(cpu, value, sf)
-        elif op >= NEAR_FIRST:
+        elif ult(op - NEAR_FIRST, NEAR_END - NEAR_FIRST):
             at = near(cpu, op, d, at, (at - bias) << 2, sf)
             n += 1
             continue
-        elif op == MFSPR or op == MTSPR:
-            if not quick_move(cpu, op, i8(d.t), d.imm, isa):
+        elif op == HOST:
+            pc = (at - bias) << 2
+            word = (pc >> 2) & (PAGE_WORDS - 1)
+            began = n
+            went = word
+            if sf != 0:
+                n, went = call_host(d.imm, m, cpu, n, budget, word, pc, top)
+            if went == GONE:
+                bias = bias_at(m, cpu, cpu.nip)
+                if bias == NOWHERE:
+                    return n, NOWHERE, bias
+                at = (cpu.nip >> 2) + bias
+                continue
+            away = code[u8(at - word + PAGE_WORDS)].imm
+            at += (went & ~STUCK) - word
+            if went & STUCK != 0 or n == began:
+                aside = away
+                at += aside
+                bias += aside
+            if went & STUCK != 0:
                 break
-        elif op == NOP:
-            pass
-        elif LWARX <= op <= LDARX or STWCX <= op <= STDCX:
-            ea = add(g[d.a], y) if sf != 0 else low32(add(g[d.a], y))
-            real = ea & mask
-            if cpu.msr & MSR_LE != 0 or not ult(real, top + 1) or is_misaligned(op, real):
+            continue
+        elif not complete(m, cpu, isa, d, op, sf, top, (at - bias) << 2):
+            if op != UNDECODED or aside == 0:
                 break
-            if op <= LDARX:
-                g[d.t] = load_reserve(ram, cpu, op, ea, win + real)
-            elif is_heard(m, cpu, win + real):
-                break
-            else:
-                store_conditional(ram, cpu, op, ea, win + real, g[d.t])
-        elif cpu.msr & MSR_PR != 0:
-            break
-        elif op == MFMSR:
-            g[d.t] = cpu.msr
-        elif op == MTMSRD and d.x != 0 and g[d.t] & MSR_EE == 0:  # what turns EE off makes no interrupt possible
-            cpu.msr = (cpu.msr & ~(MSR_EE | MSR_RI)) | (g[d.t] & MSR_RI)
-        else:
-            break
+            at -= aside
+            bias -= aside
+            aside = 0
+            continue
         n += 1
         at += 1
     cpu.nip = (at - bias) << 2
-    return n, at
+    return n, at, bias - aside
+
+
+@jit
+def plain_place(m, place, pc):
+    """The place of the decoded word at an address, whether or not host code begins at its own."""
+    d = m.code[place]
+    if d.op != HOST:
+        return place
+    return place + m.code[place - ((pc >> 2) & (PAGE_WORDS - 1)) + PAGE_WORDS].imm

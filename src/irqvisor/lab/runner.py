@@ -19,6 +19,7 @@ from irqvisor.machine import Machine
 from irqvisor.spec import posted
 from irqvisor.spec.designs import BY_NAME, DESIGNS, NUMBERS, DesignInfo
 from irqvisor.tables import Table
+from irqvisor.translation import verbs, watcher
 
 LOG_RECORDS = 1 << 16
 BOOT_LIMIT_NS = 1_000_000_000
@@ -180,6 +181,8 @@ def compile_all(progress: Callable[[str], None] | None = None) -> float:
                 progress(design)
             scenario = scenarios.with_overrides(scenarios.load("periodic"), ["duration_ms=1", "drain_ms=1"])
             run(scenario, design)
+        if watcher.ENABLED:
+            verbs.bitcode()
     finally:
         gc.set_threshold(*usual)
     return time.perf_counter() - began

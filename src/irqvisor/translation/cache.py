@@ -1,0 +1,43 @@
+"""What was generated once is kept in the cache folder, beside Numba's: files named by what they were made of."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from llvmlite import binding as llvm
+
+from irqvisor import _jit
+
+
+def kept(name: str, make: Callable[[], bytes]) -> bytes:
+    """A file of the cache folder for this kind of processor, made if it is not there. If it cannot be kept, it is made
+    again next time."""
+    path = _path(name)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        made = make()
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(made)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+    return made
+
+
+def is_kept(name: str) -> bool:
+    """Whether a file of that name is there."""
+    return _path(name).exists()
+
+
+def _path(name: str) -> Path:
+    return _folder() / name
+
+
+@cache
+def _folder() -> Path:
+    name: str = llvm.get_host_cpu_name()
+    return _jit.CACHE_DIR / "host" / name

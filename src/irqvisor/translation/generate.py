@@ -1,0 +1,168 @@
+"""Host code for a region: the interpreter's own verbs, given constant records, in the order of the guest's words.
+
+Only control flow is made here; what an instruction does comes from `complete`, `branch` and `near`, inlined and
+shrunk by LLVM. Every block counts its instructions and is entered only if the count suffices for all of them, so a
+stretch ends at the same instruction as in the interpreter. The function's contract is in hw/host.py.
+"""
+
+from typing import Any
+
+from llvmlite import binding as llvm
+from llvmlite import ir
+from llvmlite.binding.newpassmanagers import create_new_module_pass_manager
+
+from irqvisor.hw import host
+from irqvisor.hw.state import CONTEXT, PAGE_SHIFT, PAGE_WORDS
+from irqvisor.spec.power_isa import MSR_SF
+from irqvisor.tables import CODE
+from irqvisor.translation import verbs
+from irqvisor.translation.region import Region, is_branch, is_near
+
+NAME = "region"
+POINTER, WORD, BOOL, STATUS = host.POINTER, host.WORD, ir.IntType(8), ir.IntType(32)
+SIXTY_FOUR_BITS = WORD(MSR_SF)
+NIP = CONTEXT.fields["nip"][1]  # type: ignore[index]  # bytes
+
+
+class _Writer:
+    """Writes the function of one region."""
+
+    def __init__(self, region: Region) -> None:
+        self.region = region
+        self.isa = WORD(region.isa)
+        self.module = ir.Module(NAME)
+        self.function = ir.Function(self.module, host.SIGNATURE, NAME)
+        self.function.calling_convention = host.CALLING_CONVENTION
+        self.m, self.cpu, self.n, self.budget, self.word, pc, self.top = self.function.args
+        self.cpu.add_attribute("noalias")  # nothing else reaches the context while it runs
+        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.verbs = {
+            "complete": self._verb("complete", [POINTER, POINTER, WORD, POINTER, WORD, WORD, WORD, WORD]),
+            "branch": self._verb("branch", [POINTER, WORD, POINTER, WORD, WORD]),
+            "near": self._verb("near", [POINTER, WORD, POINTER, WORD, WORD, WORD]),
+        }
+        self.raised = self.builder.alloca(POINTER)
+        self.answers = {BOOL: self.builder.alloca(BOOL), WORD: self.builder.alloca(WORD)}
+        self.page = self.builder.and_(pc, WORD(-1 << PAGE_SHIFT))
+        self.entries = {leader: self.function.append_basic_block(f"word_{leader}") for leader in region.blocks}
+        self.heads = {leader: ir.IRBuilder(block).phi(WORD, "n") for leader, block in self.entries.items()}
+        self.leave = self.function.append_basic_block("leave")
+        leaving = ir.IRBuilder(self.leave)
+        self.left_n, self.left_word = leaving.phi(WORD), leaving.phi(WORD)
+        result = leaving.insert_value(ir.Constant(host.RESULT, ir.Undefined), self.left_n, 0)
+        leaving.ret(leaving.insert_value(result, self.left_word, 1))
+        self._go_on_at(self.word, self.n)
+        for leader, words in region.blocks.items():
+            self._block(leader, words)
+
+    def _verb(self, name: str, given: list[Any]) -> ir.Function:
+        return ir.Function(self.module, ir.FunctionType(STATUS, [POINTER, POINTER, *given]), name)
+
+    def _call(self, name: str, result: ir.Type, *given: Any) -> Any:
+        answer = self.answers[result]
+        self.builder.call(self.verbs[name], [answer, self.raised, *given])
+        return self.builder.load(answer, typ=result)
+
+    def _leave(self, n: Any, word: Any) -> None:
+        self.left_n.add_incoming(n, self.builder.block)
+        self.left_word.add_incoming(word, self.builder.block)
+        self.builder.branch(self.leave)
+
+    def _enter(self, word: int, n: Any) -> None:
+        """Go on at a word of this page that is known."""
+        if word in self.entries:
+            self.heads[word].add_incoming(n, self.builder.block)
+            self.builder.branch(self.entries[word])
+        else:
+            self._leave(n, WORD(word))
+
+    def _go_on_at(self, word: Any, n: Any) -> None:
+        """Go on at a word of this page that the guest has computed."""
+        elsewhere = self.builder.append_basic_block("elsewhere")
+        choice = self.builder.switch(word, elsewhere)
+        for leader, block in self.entries.items():
+            choice.add_case(WORD(leader), block)
+            self.heads[leader].add_incoming(n, self.builder.block)
+        self.builder = ir.IRBuilder(elsewhere)
+        self._leave(n, word)
+
+    def _block(self, leader: int, words: range) -> None:
+        self.builder = ir.IRBuilder(self.entries[leader])
+        n = self.heads[leader]
+        enough, fits = self.builder.sub(self.budget, n), self.builder.append_basic_block("fits")
+        short = self.builder.append_basic_block("short")
+        self.builder.cbranch(self.builder.icmp_signed(">=", enough, WORD(len(words))), fits, short)
+        self.builder = ir.IRBuilder(short)
+        self._leave(n, WORD(leader))
+        self.builder = ir.IRBuilder(fits)
+        for count, word in enumerate(words):
+            if is_branch(int(self.region.records[word]["op"])):
+                self._branch(word, self.builder.add(n, WORD(count + 1)))
+                return
+            self._instruction(word, self.builder.add(n, WORD(count)))
+        self._enter(words.stop, self.builder.add(n, WORD(len(words))))
+
+    def _operands(self, word: int) -> tuple[Any, Any, Any]:
+        """A word's decoded record as a constant, its operation, its address."""
+        record = self.region.records[word]
+        text = bytearray(record.tobytes())
+        constant = ir.Constant(ir.ArrayType(BOOL, CODE.itemsize), text)
+        kept = ir.GlobalVariable(self.module, constant.type, f"record_{word}")
+        kept.initializer, kept.global_constant, kept.linkage = constant, True, "private"
+        return kept.bitcast(POINTER), WORD(int(record["op"])), self.builder.add(self.page, WORD(4 * word))
+
+    def _instruction(self, word: int, n: Any) -> None:
+        record, op, pc = self._operands(word)
+        done = self._call("complete", BOOL, self.m, self.cpu, self.isa, record, op, SIXTY_FOUR_BITS, self.top, pc)
+        stuck, next_one = self.builder.append_basic_block("stuck"), self.builder.append_basic_block("next")
+        self.builder.cbranch(self.builder.icmp_unsigned("!=", done, BOOL(0)), next_one, stuck)
+        self.builder = ir.IRBuilder(stuck)
+        self._leave(n, WORD(word | host.STUCK))
+        self.builder = ir.IRBuilder(next_one)
+
+    def _branch(self, word: int, n: Any) -> None:
+        record, op, pc = self._operands(word)
+        if is_near(int(self.region.records[word]["op"])):
+            target = self._call("near", WORD, self.cpu, op, record, WORD(word), pc, SIXTY_FOUR_BITS)
+            taken, not_taken = self.builder.append_basic_block("taken"), self.builder.append_basic_block("not_taken")
+            self.builder.cbranch(self.builder.icmp_signed("==", target, WORD(word + 1)), not_taken, taken)
+            self.builder = ir.IRBuilder(not_taken)
+            self._enter(word + 1, n)
+            self.builder = ir.IRBuilder(taken)
+            self._enter(word + int(self.region.records[word]["imm"]), n)
+            return
+        target = self._call("branch", WORD, self.cpu, op, record, pc, SIXTY_FOUR_BITS)
+        stays, gone = self.builder.append_basic_block("stays"), self.builder.append_basic_block("gone")
+        away = self.builder.lshr(self.builder.xor(target, pc), WORD(PAGE_SHIFT))
+        self.builder.cbranch(self.builder.icmp_signed("==", away, WORD(0)), stays, gone)
+        self.builder = ir.IRBuilder(gone)
+        self.builder.store(target, self.builder.gep(self.cpu, [WORD(NIP)], source_etype=BOOL))
+        self._leave(n, WORD(host.GONE))
+        self.builder = ir.IRBuilder(stays)
+        self._go_on_at(self.builder.and_(self.builder.lshr(target, WORD(2)), WORD(PAGE_WORDS - 1)), n)
+
+
+def target_machine() -> Any:
+    """LLVM's description of this computer."""
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, jit=True
+    )
+
+
+def object_code(region: Region) -> bytes:
+    """Machine code for a region, as an object file with the function NAME."""
+    module = llvm.parse_assembly(str(_Writer(region).module))
+    module.link_in(llvm.parse_bitcode(verbs.bitcode()))
+    for function in module.functions:
+        if not function.is_declaration and function.name != NAME:
+            function.linkage = llvm.Linkage.internal
+    target = target_machine()
+    module.triple, module.data_layout = target.triple, str(target.target_data)
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=2))
+    inlining = create_new_module_pass_manager()
+    inlining.add_always_inliner_pass()
+    inlining.add_global_dead_code_eliminate_pass()
+    inlining.run(module, builder)
+    builder.getModulePassManager().run(module, builder)
+    code: bytes = target.emit_object(module)
+    return code
