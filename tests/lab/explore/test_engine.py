@@ -9,6 +9,7 @@ from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.lab import scenario as scenarios
 from irqvisor.lab.explore import finding, question, report, search, site
 from irqvisor.lab.explore.question import Injection
+from irqvisor.machine import Machine
 from irqvisor.spec.designs import NUMBERS
 from irqvisor.tables import Table
 
@@ -47,6 +48,22 @@ def test_no_instant_between_two_retired_instructions_is_left_out(small):
     assert results.address.tolist() == list(addresses(start, len(results)))
     assert results.address[-1] == -1, "the last instant is the one at which everything sleeps"
     assert np.all(np.diff(results.cycle) > 0)
+
+
+def test_a_walk_is_a_run_on_several_pcpus_too():
+    """Rounds end as in the run loop: a reservation does not outlive its pCPU's turn."""
+    program = [0x7C602028, 0x38630001, 0x7C60212D, 0x4BFFFFF4]  # lwarx 3,0,4; addi 3,3,1; stwcx. 3,0,4; back
+    machine = Machine.bare(memory_bytes=0x4000, pcpus=2)
+    machine.memory[0x1000:0x1010] = b"".join(word.to_bytes(4, "big") for word in program)
+    for p in range(2):
+        machine.cpu[p].pc, machine.cpu[p].gpr[4] = 0x1000, 0x2000
+    for quantum, counted in ((1, 0), (8, 24)):
+        walked, run = machine.copy(), machine.copy()
+        walked.header.quantum = run.header.quantum = quantum
+        site.run(walked, 96)
+        run.run(instructions=96)
+        assert walked.digest() == run.digest()
+        assert int.from_bytes(bytes(run.memory[0x2000:0x2004]), "big") == counted
 
 
 def test_bundled_guests_are_certified(small):

@@ -10,7 +10,7 @@ from enum import IntEnum
 from irqvisor import trace
 from irqvisor._jit import jit
 from irqvisor.hv import dispatch, event_channel
-from irqvisor.hv.loop import advance, choose_horizon, events_due
+from irqvisor.hv.loop import advance, choose_horizon, events_due, lose_reservation
 from irqvisor.hv.state import Where, domain, vcpu
 from irqvisor.hw.state import NEVER, NOBODY, EventKind, Stop, context, event, header, pcpu, request, source
 from irqvisor.hw.timer import decrementer_due
@@ -81,6 +81,8 @@ def settle(m, quota, only):
                 stretches = 0 if more != 0 else stretches + 1
                 if stretches > STORM:
                     return Settled.STORM, done
+            if h.n_pcpu > 1 and only == NOBODY:
+                lose_reservation(m, p)
         events_due(m)
         if ask.reason != Stop.BUDGET:
             return Settled.COLD, done
