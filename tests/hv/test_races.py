@@ -12,12 +12,14 @@ import pytest
 
 from hv.harness import BOOT_CYCLES, FOR_EVER, Parked, ready, small, vcpu
 from hw import asm
+from irqvisor.hv.state import PortState
 from irqvisor.hw.state import NOBODY, Phase
 from irqvisor.lab import metrics
 from irqvisor.paravirt import DOORBELL_BYTES, POSTS, RING_HEADER
-from irqvisor.spec import xen
+from irqvisor.spec import papr, xen
 from irqvisor.spec.power_isa import MSR_EE, MSR_ME, MSR_RI, MSR_SF
 from irqvisor.tables import Table
+from irqvisor.vcpu_controllers import TRIGGERS
 
 MSR = MSR_SF | MSR_ME | MSR_RI
 SYNC = 0x7C0004AC
@@ -398,21 +400,45 @@ def test_a_vcpu_that_waits_for_its_turn_finds_the_event_when_it_resumes():
 # ------------------------------------------------------------------------------------------------- the bundled kernel
 
 
+WAYS = [
+    ("xen-ppc", {}),
+    ("hybrid", {}),
+    ("direct", {}),
+    ("direct", {"ipi": "esb"}),
+    ("direct", {"notify": "coalesce"}),
+    ("direct", {"variant": "posted"}),
+]
+
+
+def notify(guest, design, options):
+    """The first domain, whose vCPU is parked, has posted to the channel, source 1."""
+    if design != "direct":
+        ports = guest.machine.views[Table.PORT][: int(guest.machine.views[Table.DOMAIN][0].ports)]
+        port = next(n for n, e in enumerate(ports) if e.state == PortState.INTERDOMAIN)
+        assert guest.evtchn(xen.EVTCHNOP_SEND, "I", port) == 0
+    elif options.get("ipi") == "esb":
+        guest.park(guest.STD_R4_R3)
+        guest.cpu.gpr[3] = TRIGGERS + 4096
+        guest.machine.run(cycles=200)
+    else:
+        assert guest.call(papr.H_NOTIFY, 1) == papr.H_SUCCESS
+
+
 @pytest.mark.slow
 @pytest.mark.compiled
-def test_the_kernel_misses_no_item_that_comes_at_any_instant_of_its_handler_or_of_falling_asleep():
+@pytest.mark.parametrize(("design", "options"), WAYS)
+def test_the_kernel_misses_no_item_that_comes_at_any_instant_of_its_handler_or_of_falling_asleep(design, options):
     """Send against scan, handler, ring, resume and block at once: from 0x500 until it sleeps again."""
     scenario = small(
         [{"name": "left", "compute": True}, {"name": "right"}],
         [{"name": "bell", "owner": "left", "arrival": {"kind": "manual"}}],
         channels=[{"name": "ping", "producer": "left", "consumer": "right", "after": ["bell"]}],
         pcpus=2,
+        options={design: options},
     )
-    machine = ready(scenario, "xen-ppc")
+    machine = ready(scenario, design)
     machine.run(cycles=BOOT_CYCLES, until=Phase.RUN)
     sender = Parked(machine, 0)
-    ports = machine.views[Table.PORT][: int(machine.views[Table.DOMAIN][0].ports)]
-    port = next(n for n, e in enumerate(ports) if e.state == 3)
     assert machine.views[Table.PCPU][1].context == NOBODY
 
     def post(m, item):
@@ -425,9 +451,10 @@ def test_the_kernel_misses_no_item_that_comes_at_any_instant_of_its_handler_or_o
             guest.park(guest.STD_R4_R3)
             guest.cpu.gpr[3], guest.cpu.gpr[4] = POSTS + DOORBELL_BYTES, item
             m.run(cycles=200)
-            assert guest.evtchn(xen.EVTCHNOP_SEND, "I", port) == 0
+            notify(guest, design, options)
 
-    sender.listen()
+    if design != "direct":
+        sender.listen()
     post(machine, 1)
     step(machine, 1, 1)  # it wakes, and executes the first instruction of its handler
     instants = 0

@@ -53,6 +53,8 @@ def all_asleep(m):
         kind = event(m, k).kind
         if kind == EventKind.KICK or kind == EventKind.DOORBELL or kind == EventKind.PIC_TIMER:
             return False
+        if kind == EventKind.FORWARDED:
+            return False
     return True
 
 
