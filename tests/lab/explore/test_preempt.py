@@ -57,11 +57,48 @@ def politeness(*, ready=True):
     ]
 
 
+def counting(*, locked):
+    """Every pCPU adds 1 to a number of memory; who comes last looks whether all have been counted."""
+    lock = [asm.lwarx(7, 0, 9), asm.subf_(7, 12, 7), asm.bc(4, 2, -8), asm.stwcx(6, 0, 9), asm.bc(4, 2, -16)]
+    return [
+        asm.li(9, 0x1000),  # r9: the lock, the number, how many have finished
+        asm.li(12, 0),
+        asm.li(6, 1),
+        asm.addi(10, 9, 8),
+        asm.lis(8, 0x7808),
+        asm.add(8, 8, 8),  # r8: the board
+        asm.subf_(7, 12, 3),
+        asm.bc(4, 2, 8),
+        asm.std(6, 0, 8),
+        *(lock if locked else []),
+        asm.lwz(4, 4, 9),
+        asm.addi(4, 4, 1),
+        asm.stw(4, 4, 9),
+        asm.stw(12, 0, 9),
+        asm.lwarx(5, 0, 10),
+        asm.addi(5, 5, 1),
+        asm.stwcx(5, 0, 10),
+        asm.bc(4, 2, -12),
+        asm.lwz(5, 8, 9),
+        asm.addi(5, 5, -3),
+        asm.subf_(7, 12, 5),
+        asm.bc(4, 2, -12),
+        asm.lwz(4, 4, 9),
+        asm.addi(4, 4, -3),
+        asm.std(4, 8, 8),
+        asm.b(0),
+    ]
+
+
+def written(path, words):
+    """An image of some instructions."""
+    path.write_bytes(b"".join(word.to_bytes(4, "big") for word in words))
+    return path
+
+
 @pytest.fixture
 def program(tmp_path):
-    path = tmp_path / "politeness.bin"
-    path.write_bytes(b"".join(word.to_bytes(4, "big") for word in politeness()))
-    return path
+    return written(tmp_path / "politeness.bin", politeness())
 
 
 def asked(target, preemptions=1, **options):
@@ -150,6 +187,24 @@ def test_two_that_wait_for_each_other_are_found_with_one_preemption_and_not_with
         assert (finding.count, finding.first.address) == (1, 4 * A_LOOK)
         assert finding.preemptions == 1
     assert found.exit_status() == 1
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+def test_three_pcpus_begin_and_go_on_in_every_order(tmp_path):
+    """Those that wait for a lock give way round, each to each: nobody is left out, and nobody waits for ever."""
+    good = search.explore(asked(written(tmp_path / "locked.bin", counting(locked=True)), 2, pcpus=3))
+    assert report.Report(good).findings == []
+    assert report.Report(good).is_complete
+    orders = {tuple(turn.pcpu for turn in run.schedule)[:2] for run in good.roots.runs}
+    assert {(0, 1), (0, 2), (1, 2), (1, 0), (2, 0), (2, 1)} == orders
+    bad = report.Report(search.explore(asked(written(tmp_path / "plain.bin", counting(locked=False)), 1, pcpus=3)))
+    assert {finding.judge for finding in bad.findings} == {"assertion"}
+    assert {(finding.schedule[-1].pcpu, finding.by) for finding in bad.findings} == {
+        (p, q) for p in range(3) for q in range(3) if p != q
+    }
+    for finding in bad.findings:  # between the load and the store
+        assert (finding.count, finding.first.address, finding.last.address) == (2, 0x28, 0x2C)
 
 
 @pytest.mark.compiled
@@ -351,8 +406,7 @@ def test_a_question_that_makes_no_sense_is_refused(options, what):
 
 @pytest.mark.slow
 def test_a_program_that_never_becomes_ready_is_told(tmp_path, monkeypatch):
-    path = tmp_path / "late.bin"
-    path.write_bytes(b"".join(word.to_bytes(4, "big") for word in politeness(ready=False)))
+    path = written(tmp_path / "late.bin", politeness(ready=False))
     monkeypatch.setattr(start, "BOOT_INSTRUCTIONS", 100)
     with pytest.raises(GuestFault, match="never became ready"):
         search.explore(asked(path))
@@ -362,8 +416,7 @@ def test_a_program_that_never_becomes_ready_is_told(tmp_path, monkeypatch):
 def test_a_run_without_end_is_a_gap(tmp_path):
     """One side counts for ever: no state comes twice."""
     words = politeness()[: A_LOOK - 1]
-    path = tmp_path / "endless.bin"
-    path.write_bytes(b"".join(word.to_bytes(4, "big") for word in [*words, asm.addi(6, 6, 1), asm.b(-4)]))
+    path = written(tmp_path / "endless.bin", [*words, asm.addi(6, 6, 1), asm.b(-4)])
     found = report.Report(search.explore(asked(path, 0, bound=200)))
     assert [finding.judge for finding in found.findings] == ["never-quiet"]
     assert not found.is_complete
