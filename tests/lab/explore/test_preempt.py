@@ -139,7 +139,6 @@ def replayed(asking, schedule):
     place = bench.Bench(asking, beginning)
     machine = place.put(0, beginning)
     for turn in schedule:
-        bench.give_way(machine)
         place.exactly(machine, turn)
     return machine
 

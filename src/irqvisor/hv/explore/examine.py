@@ -17,7 +17,7 @@ from irqvisor.hv.explore.canonical import differences, earliest, find, hash_of, 
 from irqvisor.hv.explore.judge import judge
 from irqvisor.hv.explore.quiet import SLICE, Settled, is_outstanding, last_vectored, settle
 from irqvisor.hv.explore.reason import Reason
-from irqvisor.hv.explore.turns import look, make_level, open_turn, others_than, stepped
+from irqvisor.hv.explore.turns import begin_turn, look, make_level, open_turn, others_than, stepped
 from irqvisor.hv.explore.twin import refresh
 from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.hv.state import domain, vcpu
@@ -54,6 +54,9 @@ JOB = np.dtype(
         ("fresh", "i8"),  # 1: the state before the next step has not been looked at
         ("others", "i8"),  # pCPUs that could go on instead, a bit each
         ("full", "i8"),  # 1: a state was not noted, for there was no room
+        ("begins", "i8"),  # told by Python: 1: the turn begins, and reservations end
+        ("context", "i8"),  # INSTANT: whose instruction comes next; NOBODY: the hypervisor acts first
+        ("address", "i8"),  # and where it is
     ],
     align=True,
 )
@@ -299,6 +302,7 @@ def examine(base, child, bare, origin_flat, origin_ram, jobs, results, seen, wor
                 return reason
         elif job.stage == Stage.EXACTLY:
             make_level(base, earliest(base))
+            begin_turn(base, job)
             if job.left <= 0:
                 return Reason.DONE
         only = NOBODY

@@ -19,7 +19,7 @@ from irqvisor.hv.explore.verdict import Verdict
 from irqvisor.hv.loop import events_due
 from irqvisor.hv.state import domain, vcpu
 from irqvisor.hw import timeline
-from irqvisor.hw.state import NEVER, NOBODY, Stop, header, pcpu, request
+from irqvisor.hw.state import NEVER, NOBODY, Stop, context, header, pcpu, request
 
 WHOSE_TURN = -(1 << 62)
 """In the list of a state: the place of the pCPU whose turn it is; no doubleword has it."""
@@ -34,6 +34,26 @@ def make_level(m, now):
         pcpu(m, p).now = now
     header(m).horizon = now
     events_due(m)
+
+
+@jit
+def begin_turn(m, job):
+    """Another pCPU goes on, and may store what any context has reserved."""
+    if job.begins == 0:
+        return
+    job.begins = 0
+    for c in range(header(m).n_context):
+        cpu = context(m, c)
+        cpu.resv = 0
+        cpu.resv_addr = 0
+        cpu.resv_ram = 0
+
+
+@jit
+def comes_next(m, job):
+    """Note the instruction that the pCPU is about to execute."""
+    job.context = pcpu(m, job.turn).context
+    job.address = context(m, job.context).nip if job.context >= 0 else 0
 
 
 @jit
@@ -125,6 +145,7 @@ def finish(m, start, job, r, besides):
 def look(m, state, ram, start, bare, flat, origin_flat, origin_ram, touched, job, results, seen, words):
     """Before a step: whether there is one. Returns a Reason to come back to Python, or Reason.STEP."""
     make_level(m, pcpu(m, job.turn).now)
+    begin_turn(m, job)
     if job.fresh == 0:
         return Reason.STEP
     job.fresh = 0
@@ -147,6 +168,7 @@ def look(m, state, ram, start, bare, flat, origin_flat, origin_ram, touched, job
             return Reason.SEEN
     if job.left <= 0:
         return finish(m, start, job, r, Verdict.RESTLESS)
+    comes_next(m, job)
     return Reason.INSTANT if job.pause != 0 and job.others != 0 else Reason.STEP
 
 

@@ -94,8 +94,8 @@ class Bench:
         self.start = start.copy()
         self._bare = start.copy()
         self._origin = Origin.of(start)
-        self._jobs = np.zeros(1, JOB).view(np.recarray)
-        self._job = self._jobs.view(JOB)
+        self._job = np.zeros(1, JOB)
+        self._jobs = self._job.view(np.recarray)
         self._touched = np.zeros(len(start.ram) // PAGE, np.uint8)
         self._words = np.zeros(ROOM, np.int64)
         self._seen = np.zeros(STATES, canonical.SEEN).view(np.recarray)
@@ -176,17 +176,17 @@ class Bench:
     def _run(self, depth: int, run: Run) -> None:
         machine = self.machine(depth)
         left = self.question.preemptions - run.preemptions
-        steps, fresh, bound = 0, 1, self.question.bound
+        steps, fresh, begins, bound = 0, 1, 1, self.question.bound
         since = int(self._job[0]["order"])
-        give_way(machine)
         while True:
             turn = run.schedule[-1].pcpu
             job = self._job[0]
             job["stage"], job["turn"], job["budget"], job["run"] = Stage.TURN, turn, left, run.number
             job["pause"], job["merging"] = int(left > 0), int(self.question.merging)
             job["steps"], job["since"], job["fresh"], job["left"] = steps, since, fresh, bound
+            job["begins"] = begins
             reason = self._examine(machine)
-            steps, fresh, bound = int(job["steps"]), int(job["fresh"]), int(job["left"])
+            steps, fresh, begins, bound = int(job["steps"]), int(job["fresh"]), 0, int(job["left"])
             run.schedule[-1] = Turn(turn, steps)
             if reason == Reason.INSTANT:
                 self.on_instant(depth, machine, run, int(job["others"]))
@@ -196,8 +196,7 @@ class Bench:
                     self.put(depth + 1, machine)
                     self.follow(depth + 1, run.schedule, other, run.preemptions)
                 run.schedule.append(Turn(nxt, 0))
-                give_way(machine)
-                steps, fresh, since = 0, 1, int(self._job[0]["order"])
+                steps, fresh, begins, since = 0, 1, 1, int(self._job[0]["order"])
             elif reason != Reason.BASE:
                 return
             elif not self._attend(machine):
@@ -207,7 +206,7 @@ class Bench:
     def preempt(self, depth: int, machine: Machine, run: Run, others: int) -> None:
         """All runs in which another pCPU goes before the next instruction of a run."""
         turn = run.schedule[-1]
-        context, address = next_instruction(machine, turn.pcpu)
+        context, address = self.next_instruction
         for by in after(turn.pcpu, others):
             self.put(depth + 1, machine)
             child = self.follow(depth + 1, run.schedule, by, run.preemptions + 1)
@@ -221,28 +220,34 @@ class Bench:
             raise UsageError("explore", NEW_BUCKET, "all ports allocated before the ready mark")
         return served
 
-    def exactly(self, machine: Machine, turn: Turn) -> None:
-        """Let a pCPU go on for exactly so many steps, and nobody looks."""
+    @property
+    def next_instruction(self) -> tuple[int, int]:
+        """(context, address) of what comes at an instant; (-1, 0): the hypervisor acts first."""
+        job = self._job[0]
+        return int(job["context"]), int(job["address"]) & MASK
+
+    def exactly(self, machine: Machine, turn: Turn, *, begins: bool = True) -> None:
+        """Let a pCPU go on for exactly so many steps, and nobody looks. `begins`: its turn does."""
         job = self._job[0]
         job["stage"], job["turn"], job["left"] = Stage.EXACTLY, turn.pcpu, turn.steps
+        job["begins"] = int(begins)
         while self._examine(machine) == Reason.BASE and self._attend(machine):
             pass
 
     def _examine(self, machine: Machine) -> Reason:
-        return Reason(
-            examine.examine(
-                machine.arrays,
-                self.start.arrays,
-                self._bare.arrays,
-                self._origin.flat,
-                self._origin.ram,
-                self._jobs,
-                self.results,
-                self._seen,
-                self._words,
-                self._touched,
-            )
+        reason: Reason = examine.examine(
+            machine.arrays,
+            self.start.arrays,
+            self._bare.arrays,
+            self._origin.flat,
+            self._origin.ram,
+            self._jobs,
+            self.results,
+            self._seen,
+            self._words,
+            self._touched,
         )
+        return reason
 
     def verdicts(self) -> list[int]:
         """What the judges say of each run; one that shares an outcome has that of the run that it came to."""
@@ -261,21 +266,6 @@ def end_of(number: int, shares: list[int]) -> int | None:
         passed.add(number)
         number = shares[number] - 1
     return number
-
-
-def next_instruction(machine: Machine, p: int) -> tuple[int, int]:
-    """(context, address) of what a pCPU is about to execute; (-1, -1): its hypervisor acts first."""
-    context = int(machine.views[Table.PCPU][p].context)
-    if context < 0:
-        return -1, -1
-    return context, int(machine.views[Table.CONTEXT][context].nip) & MASK
-
-
-def give_way(machine: Machine) -> None:
-    """Another pCPU has its turn, and may store what any context has reserved."""
-    contexts = machine.views[Table.CONTEXT].view(np.ndarray)
-    for name in ("resv", "resv_addr", "resv_ram"):
-        contexts[name] = 0
 
 
 def asks_time(machine: Machine) -> bool:

@@ -12,7 +12,7 @@ from irqvisor.lab.explore import explain as single
 from irqvisor.lab.explore import listing
 from irqvisor.lab.explore.listing import Step
 from irqvisor.lab.explore.preempt import search, start
-from irqvisor.lab.explore.preempt.bench import Bench, Schedule, Turn, give_way
+from irqvisor.lab.explore.preempt.bench import Bench, Schedule, Turn
 from irqvisor.lab.explore.preempt.question import Question
 from irqvisor.lab.explore.question import Question as Injections
 from irqvisor.machine import Machine
@@ -64,10 +64,9 @@ def followed(question: Question, turns: Schedule) -> list[Done]:
     bench = Bench(question, machine)
     done: list[Done] = []
     for number, turn in enumerate(turns):
-        give_way(machine)
-        for _ in range(turn.steps):
+        for step in range(turn.steps):
             done.append(Done(number, turn.pcpu, listing.step_of(machine, turn.pcpu, len(done))))
-            bench.exactly(machine, Turn(turn.pcpu, 1))
+            bench.exactly(machine, Turn(turn.pcpu, 1), begins=step == 0)
     return done
 
 

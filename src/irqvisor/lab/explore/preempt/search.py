@@ -26,8 +26,6 @@ from irqvisor.lab.explore.preempt.bench import (
     Turn,
     after,
     awake,
-    give_way,
-    next_instruction,
 )
 from irqvisor.lab.explore.preempt.question import Question
 from irqvisor.lab.explore.progress import OnProgress, Progress
@@ -162,7 +160,7 @@ def roots(question: Question, start: Machine) -> Roots:
 
     def note(_depth: int, machine: Machine, run: Run, others: int) -> None:
         turn = run.schedule[-1]
-        context, address = next_instruction(machine, turn.pcpu)
+        context, address = bench.next_instruction
         number = counts.get(run.number, 0)
         counts[run.number] = number + 1
         if number % PIECE == 0:
@@ -195,8 +193,8 @@ class Worker:
         parent = Run(-1, piece.root.schedule, 0)
         at = piece.moments[0]
         for moment in piece.moments:
-            for turn in between(piece.root.schedule, at, moment):
-                bench.exactly(machine, turn)
+            for number, turn in between(piece.root.schedule, at, moment):
+                bench.exactly(machine, turn, begins=number > at.turn)
             at = moment
             before = prefix(piece.root.schedule, moment.turn, moment.step)
             for by in after(before[-1].pcpu, moment.others):
@@ -227,13 +225,13 @@ def prefix(schedule: Sequence[Turn], turn: int, step: int) -> Schedule:
     return (*schedule[:turn], Turn(schedule[turn].pcpu, step))
 
 
-def between(schedule: Sequence[Turn], at: Moment, to: Moment) -> Iterator[Turn]:
-    """The turns, or parts of them, from one moment of a run to a later one."""
+def between(schedule: Sequence[Turn], at: Moment, to: Moment) -> Iterator[tuple[int, Turn]]:
+    """The turns, or parts of them, from one moment of a run to a later one, with their numbers."""
     for number in range(at.turn, to.turn + 1):
         begin = at.step if number == at.turn else 0
         end = to.step if number == to.turn else schedule[number].steps
         if end > begin:
-            yield Turn(schedule[number].pcpu, end - begin)
+            yield number, Turn(schedule[number].pcpu, end - begin)
 
 
 def _stretches(root: int, run: Run, verdicts: Sequence[int], offset: int) -> Iterator[Stretch]:
@@ -376,9 +374,7 @@ def mending(question: Question, schedule: Schedule, by: int) -> list[Schedule]:
 def _put(bench: Bench, schedule: Schedule) -> list[Turn]:
     """Bring the machine at depth 0 to the end of a schedule."""
     machine = bench.put(0, bench.start)
-    for number, turn in enumerate(schedule):
-        if number:
-            give_way(machine)
+    for turn in schedule:
         bench.exactly(machine, turn)
     return list(schedule)
 
