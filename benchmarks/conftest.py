@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from irqvisor.lab.scenario import Scenario
 from irqvisor.machine import Machine
 from irqvisor.spec.designs import NUMBERS
 from irqvisor.tables import Table
+from irqvisor.translation import watcher
 
 DESIGNS = tuple(NUMBERS)
 MIX_IMAGE = Path(paravirt.__file__).parent / "guest" / "images" / "mix.elf"
@@ -181,10 +183,45 @@ def to_the_end() -> Callable[[Machine], int]:
 @pytest.fixture(scope="session")
 def instruction_seconds() -> Seconds:
     """The time of one guest instruction at mix speed, measured in this session."""
-    run_mix(mix_machine())
+    return mix_seconds()
+
+
+@pytest.fixture(scope="session")
+def interpreted_seconds() -> Seconds:
+    """The same without host code."""
+    with only_interpreted():
+        return mix_seconds()
+
+
+def mix_seconds() -> Seconds:
+    """The time of one instruction of the mix guest."""
+    for _ in range(SPEED_ROUNDS):  # until what is hot has been translated
+        run_mix(mix_machine())
     taken = [timed(run_mix, decoded_mix()) for _ in range(SPEED_ROUNDS)]
     count = taken[0].result
     return Seconds(min(t.wall for t in taken), min(t.cpu for t in taken)).per(count)
+
+
+@contextmanager
+def only_interpreted() -> Generator[None]:
+    """Machines that are made in here get no host code."""
+    usual, watcher.ENABLED = watcher.ENABLED, False
+    try:
+        yield
+    finally:
+        watcher.ENABLED = usual
+
+
+@pytest.fixture
+def fastest_interpreted() -> Callable[..., Seconds]:
+    """As `fastest`, without host code and without the benchmark's own table."""
+
+    def measure(action: Callable[..., Any], setup: Callable[[], Any], *, rounds: int) -> Seconds:
+        with only_interpreted():
+            taken = [timed(action, setup()) for _ in range(rounds)]
+        return Seconds(min(t.wall for t in taken), min(t.cpu for t in taken), taken[-1].result)
+
+    return measure
 
 
 @pytest.fixture(params=DESIGNS)

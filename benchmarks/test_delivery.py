@@ -40,8 +40,9 @@ def deliver(machine):
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_delivery(row, benchmark, fastest, instruction_seconds, figure):
-    taken = fastest(deliver, lambda: started(row), rounds=7)
+def test_delivery(row, benchmark, fastest, instruction_seconds, interpreted_seconds, fastest_interpreted, figure):
+    interpreted = fastest_interpreted(deliver, lambda: started(row), rounds=5)
+    taken = fastest(deliver, lambda: started(row), rounds=9)
     machine, instructions = taken.result
     machine.run()
     books = metrics.fates(machine)
@@ -53,6 +54,9 @@ def test_delivery(row, benchmark, fastest, instruction_seconds, figure):
     each = instructions / count
     ns, cpu_ns = (1e9 * seconds for seconds in taken.per(count)[:2])
     cost, cpu_cost = (1e9 * (d - each * i) for d, i in zip(taken.per(count)[:2], instruction_seconds[:2], strict=True))
+    slow, cpu_slow = (
+        1e9 * (d - each * i) for d, i in zip(interpreted.per(count)[:2], interpreted_seconds[:2], strict=True)
+    )
     benchmark.extra_info.update(
         deliveries=count,
         guest_instructions_per_delivery=each,
@@ -66,3 +70,4 @@ def test_delivery(row, benchmark, fastest, instruction_seconds, figure):
     figure(f"one delivery, {row}", ns, cpu_ns, "ns")
     figure(f"guest instructions a delivery, {row}", each, None, "")
     figure(f"machine cost of a delivery, {row}", cost, cpu_cost, "ns", at_most=AIM_COST_NS)
+    figure(f"the same, all interpreted, {row}", slow, cpu_slow, "ns", at_most=AIM_COST_NS)
