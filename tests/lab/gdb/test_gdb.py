@@ -1,7 +1,10 @@
 """The real gdb, driven through a session: it is at home, forwards and back, and may leave in the middle."""
 
+import re
 import socket
 import threading
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,12 +18,12 @@ from lab.gdb.client import PATIENCE_S, ask, debug, needs_gdb
 LOOP = [asm.addi(3, 3, 1), asm.add(4, 3, 3), asm.stw(4, 0x1000, 5), asm.lwz(6, 0x1000, 5), asm.b(-16)]
 
 
-@pytest.fixture
-def server():
-    """A server with a machine that counts for ever, in a thread."""
-    machine = iv.boot(b"".join(word.to_bytes(4, "big") for word in LOOP), memory="8M", cpus=2)
-    machine.cpu[0].gpr[3], machine.cpu[0].gpr[5] = 0, 0x8000
-    session = Session(machine)
+PAGE = Path(__file__).parents[3] / "docs/how-to/debug-with-gdb.md"
+
+
+@contextmanager
+def serve(session):
+    """A server with a session, in a thread."""
     session.slice_cycles = 500
     made = Server(session, port=0, address="127.0.0.1")
     thread = threading.Thread(target=made.serve, kwargs={"running": False}, daemon=True)
@@ -32,6 +35,32 @@ def server():
         thread.join(timeout=PATIENCE_S)
     made.close()
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def server():
+    """A server with a machine that counts for ever."""
+    machine = iv.boot(b"".join(word.to_bytes(4, "big") for word in LOOP), memory="8M", cpus=2)
+    machine.cpu[0].gpr[3], machine.cpu[0].gpr[5] = 0, 0x8000
+    with serve(Session(machine)) as made:
+        yield made
+
+
+@needs_gdb
+@pytest.mark.slow
+def test_the_session_of_the_page_is_what_gdb_says():
+    page = PAGE.read_text()
+    image = bytes.fromhex(re.search(r"printf '(.*)' > count.bin", page)[1].replace(r"\x", ""))
+    said = re.search(r"```text\n(\(gdb\) set endian big\n.*?)\(gdb\) kill", page, re.DOTALL)[1]
+    lines = said.splitlines()
+    commands = [line.removeprefix("(gdb) ") for line in lines if line.startswith("(gdb) ")]
+    assert commands[:2] == ["set endian big", "target remote :1234"]
+    with serve(Session(iv.boot(image))) as made:
+        heard = debug(made.port, *commands[2:])
+    position = 0
+    for line in lines[3:]:
+        if not line.startswith(("(gdb) ", "Remote debugging")):
+            position = heard.index(line, position) + len(line)
 
 
 @needs_gdb
