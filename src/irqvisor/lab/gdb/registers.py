@@ -2,7 +2,8 @@
 
 from typing import Literal, NamedTuple
 
-from irqvisor.machine import Cpu, Machine
+from irqvisor.machine import Machine
+from irqvisor.registers import Cpu
 from irqvisor.spec import power_isa
 from irqvisor.tables import Table
 
