@@ -215,6 +215,30 @@ def test_merging_changes_no_verdict():
     assert report.Report(merged).counts["merged"] > report.Report(merged).counts["examined"]
 
 
+def points(monkeypatch, asking):
+    """What becomes of each switch point: preemptions so far, who goes first, before what, and the verdict."""
+    found = set()
+    usual = search._stretches
+
+    def note(root, run, verdicts, offset):
+        found.update((run.preemptions + 1, i.by, i.address, verdicts[i.run]) for i in run.instants)
+        return usual(root, run, verdicts, offset)
+
+    monkeypatch.setattr(search, "_stretches", note)
+    search.explore(asking, workers=1)
+    monkeypatch.undo()
+    return found
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["posted-block-race", "posted-suppressed"])
+def test_merging_hides_no_second_preemption(name, monkeypatch):
+    merged, plain = (points(monkeypatch, asked(image(name), 2, merging=on)) for on in (True, False))
+    assert merged == plain
+    assert {preemptions for preemptions, _, _, verdict in merged if verdict} == {1, 2}
+
+
 @pytest.mark.compiled
 @pytest.mark.slow
 def test_more_preemptions_find_what_fewer_find_and_certify_more():
@@ -339,6 +363,31 @@ def test_two_guests_that_talk_are_certified(design):
     assert told.counts["instants"] > 100
     assert told.counts["merged"] > told.counts["examined"]
     assert "atomic" in told.certificate()["memory_model"]
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["rhype", "xen-ppc", "xen-x86"])
+def test_two_vcpus_of_a_guest_are_certified(design):
+    """The item goes from one vCPU to the other and back."""
+    scenario = scenarios.from_dict(
+        {
+            "name": "two-vcpus",
+            "pcpus": 2,
+            "duration_ms": 1,
+            "domains": [{"name": "smp", "vcpus": 2}],
+            "sources": [{"name": "disk", "owner": "smp", "arrival": {"kind": "free", "before": 1}}],
+            "channels": [
+                {"name": "there", "producer": "smp", "consumer": "smp", "vcpu": 1, "after": ["disk"]},
+                {"name": "back", "producer": "smp", "consumer": "smp", "vcpu": 0, "after": ["there"]},
+            ],
+        },
+        "two-vcpus",
+    )
+    told = report.Report(search.explore(question.ask(scenario, design, preemptions=1)))
+    assert told.findings == []
+    assert told.is_complete
+    assert told.counts["instants"] > 100
 
 
 def test_a_scenario_with_one_pcpu_is_refused():
