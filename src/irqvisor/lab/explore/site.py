@@ -126,12 +126,11 @@ def _to_ready(machine: Machine) -> Machine:
 
 
 def walk(start: Machine, instants: int) -> Walk:
-    """Walk from a machine on, for so many instants at most. The machine stays as it is."""
-    machine = start.copy()
+    """Walk from a machine on, for so many instants at most. The machine stays as it is; the first piece has it."""
+    here, machine = start, start.copy()
     pieces = []
     first = 0
     while True:
-        here = machine.copy()
         count = min(PIECE, instants - first)
         settled, done = run(machine, count)
         if settled == Settled.BUDGET and first + count >= instants:
@@ -142,6 +141,7 @@ def walk(start: Machine, instants: int) -> Walk:
         if settled != Settled.BUDGET:
             ended = "quiet" if settled == Settled.QUIET else "never quiet"
             return Walk(tuple(pieces), first + 1, ended, machine)
+        here = machine.copy()
 
 
 NO_WORDS = np.zeros(0, np.int64)
