@@ -111,9 +111,11 @@ REGISTERS = (
     ((793, 794), SUPER, ISA_201, ISA_201),
     ((17, 28, 61, 153, 157, 159, 785), SUPER, ISA_207, ISA_300),
     ((48, 823), SUPER, ISA_300, ISA_300),
-    ((25, 284, 285, 286, 304, 305, 310, 314, 315, 1008, 1009, 1013, 1015), HYPER, ISA_201, ISA_300),
-    ((280, 311, 1012, 1014), HYPER, ISA_201, ISA_201),
-    ((180, 186, 187, 188, 190, 306, 307, 312, 313, 318, 319, 336, 337, 338, 339, 349), HYPER, ISA_207, ISA_300),
+    ((284, 285, 286, 304, 305, 310, 314, 315, 1008, 1009), HYPER, ISA_201, ISA_300),
+    ((280, 311, 1012, 1013, 1014, 1015), HYPER, ISA_201, ISA_201),
+    ((25,), HYPER, ISA_201, ISA_207),
+    ((312,), HYPER, ISA_207, ISA_207),
+    ((180, 186, 187, 188, 190, 306, 307, 313, 318, 319, 336, 337, 338, 339, 349), HYPER, ISA_207, ISA_300),
     ((464, 855), HYPER, ISA_300, ISA_300),
     ((136, 259, 268, 269, 780, 781, 782), READ_USER, ISA_201, ISA_300),
     ((770, 771, 772, 773, 774, 775, 776, 777, 778, 779), READ_USER, ISA_201, ISA_201),
@@ -158,8 +160,8 @@ def _storage_table():
 
 
 STORAGE = _storage_table()
-WORDS = (152, 159, 256, *range(787, 795), 801, 803, 898)
-"""Stored registers of 32 bits: CTRL, PSPB, VRSAVE, PMC1 to 8, BESCRSU, BESCRRU, PPR32."""
+WORDS = (152, 159, 188, 256, 306, 319, *range(787, 795), 801, 803, 898)
+"""Stored registers of 32 bits: CTRL, PSPB, DAWRX0, VRSAVE, HDSISR, LPIDR, PMC1 to 8, BESCRSU, BESCRRU, PPR32."""
 KEPT = np.array([0xFFFFFFFF if number in WORDS else -1 for number in range(1024)], np.int64)
 """The bits that a register keeps."""
 FSCR = int(STORAGE[SPR_FSCR])
