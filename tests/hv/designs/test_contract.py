@@ -165,6 +165,24 @@ def test_several_vcpus_keep_the_same_promises(design, trigger, balance):
         journeys_are_whole(log[log["source"] == s])
 
 
+CHOICES = [
+    (design, option.name, value)
+    for design in DESIGNS
+    for option in BY_NAME[design].options
+    for value in list(option.values)[1:]
+]
+
+
+@pytest.mark.parametrize(("design", "option", "value"), CHOICES)
+@pytest.mark.parametrize("trigger", ["edge", "level"])
+def test_several_vcpus_keep_the_same_promises_whatever_is_chosen(design, option, value, trigger):
+    scenario = smp(trigger, balance=True).model_copy(update={"options": {design: {option: value}}})
+    for cpu in BY_NAME[design].cpus:
+        result = runner.run(scenario, design, cpu=cpu)
+        assert (result["lost"], result["pending"], result["violations"], result["faults"]) == (0, 0, [], [])
+        assert result["raised"] > 100
+
+
 TICKING = [
     *((design, {}) for design in DESIGNS if not BY_NAME[design].one_vcpu),
     ("xen-x86", {"iret": "direct"}),
