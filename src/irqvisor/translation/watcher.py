@@ -74,7 +74,7 @@ class Watcher:
             if pcpu.context < 0:
                 continue
             cpu = views[Table.CONTEXT][pcpu.context]
-            if not 0 <= cpu.nip < cpu.win_size - PAGE_BYTES:
+            if not 0 <= cpu.nip <= cpu.nip | PAGE_BYTES - 1 < cpu.win_size:
                 continue
             page = int(views[Table.CODEMAP].entry[int(cpu.win_base + cpu.nip) >> PAGE_SHIFT]) & CODE_PAGE
             word = int(cpu.nip) >> 2 & PAGE_WORDS - 1
