@@ -4,6 +4,8 @@ One pCPU, two domains with an edge, a level and a favoured source each. The vCPU
 `other`; both spin with EE off and do what a test says, so each step is seen by itself.
 """
 
+from collections import Counter
+
 import pytest
 
 from hv.designs.test_contract import work
@@ -26,7 +28,7 @@ from irqvisor._jit import NOJIT
 from irqvisor.hv.designs import direct
 from irqvisor.hv.state import Entry
 from irqvisor.hw import xive
-from irqvisor.lab import runner
+from irqvisor.lab import build, runner
 from irqvisor.spec import papr
 from irqvisor.spec.power_isa import MSR_EE, MSR_ME, MSR_RI, MSR_SF, VEC_DATA_STORAGE, VEC_EXTERNAL
 from irqvisor.spec.xive import PQ_OFF, PQ_QUEUED, PQ_RESET, TIMA_ACKNOWLEDGE, TIMA_CPPR
@@ -383,6 +385,27 @@ def test_a_queue_has_room_for_all_sources_and_two_more():
         assert (1 << unread[priority].order) >= count + 2 if count else unread[priority].order == 0
     last = unread[6]
     assert last.start + (4 << last.order) <= machine.views[Table.DOMAIN][0].ram_bytes
+
+
+def test_the_queues_of_many_vcpus_have_room_and_memory_of_their_own():
+    sources = [
+        {"name": f"s{k}", "owner": "smp", "vcpu": k % 32, "priority": 1 + k % 6, "arrival": MANUAL, "slots": 2}
+        for k in range(250)
+    ]
+    machine = build.machine(small([{"name": "smp", "vcpus": 32, "ram_kib": 512}], sources), "direct")
+    pages = machine.views[Table.XIVE_SOURCE]
+    owned = Counter((int(page.vp), int(page.priority)) for page in pages if page.lpid == 0)
+    assert {vp for vp, _ in owned} == set(range(32))
+    end = 0
+    for k, queue in enumerate(machine.views[Table.XIVE_QUEUE]):
+        count = owned[k // 8, k % 8]
+        assert queue.order == 0 if count == 0 else 1 << queue.order >= count + 2
+        if count:
+            assert queue.start >= end
+            end = int(queue.start) + (4 << int(queue.order))
+    first = int(machine.views[Table.XIVE_QUEUE][4].start)  # of vCPU 0: its IPI's
+    assert end - first > 4096
+    assert end <= machine.views[Table.DOMAIN][0].ram_bytes
 
 
 @pytest.mark.compiled
