@@ -10,6 +10,7 @@ import pytest
 
 from hw import asm
 from irqvisor import cli
+from irqvisor.cli import booting, running
 from irqvisor.spec import rtas
 from lab.gdb.client import PATIENCE_S, ask, debug, needs_gdb
 from papr.test_board import call_rtas, guest, words
@@ -56,7 +57,8 @@ class Command:
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Start the command line; where its port is fixed, any other one does."""
-    monkeypatch.setattr(cli, "GDB_PORT", 0)
+    for module in (booting, running):
+        monkeypatch.setattr(module, "GDB_PORT", 0)
     return lambda *arguments: Command(capsys, *arguments)
 
 
