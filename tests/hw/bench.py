@@ -85,6 +85,7 @@ class Bench:
                 Table.REQUEST: 1,
                 Table.EVENT: 4,
                 Table.OBSERVED: 1,
+                Table.PCPU_COUNT: 2,
                 Table.CONTEXT_COUNT: 2,
                 Table.DOMAIN_COUNT: 1,
                 Table.CODEMAP: 3 * RAM_BYTES // PAGE,
