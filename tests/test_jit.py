@@ -32,3 +32,27 @@ def test_machine_code_is_kept_of_entries_only():
     kept = {path.name.split("-")[0] for path in _jit.CACHE_DIR.rglob("*.nbi")}
     assert "loop.run" in kept
     assert not kept & {"loop.advance", "interpret.interpret", "stretch.stretch"}
+
+
+@_jit.cold
+def kept_apart(x):
+    return 3 * x
+
+
+@_jit.jit
+def taken_in(x):
+    return 5 * x
+
+
+@_jit.entry
+def calls_both(x):
+    return kept_apart(x) + taken_in(x)
+
+
+@pytest.mark.skipif(_jit.NOJIT, reason="nothing is compiled")
+def test_a_cold_function_stays_one_and_others_are_inlined():
+    assert calls_both(2) == 16
+    (code,) = calls_both.inspect_llvm().values()
+    calls = [line for line in code.splitlines() if " call " in line]
+    assert any("kept_apart" in line for line in calls)
+    assert not any("taken_in" in line for line in calls)

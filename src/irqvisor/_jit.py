@@ -1,7 +1,7 @@
 """The decorators of compiled code, and every Numba option the project uses.
 
-`entry` is called from Python, `jit` from compiled code, `hot` is inlined by LLVM into its caller. The same source
-runs as plain Python under ``NUMBA_DISABLE_JIT=1``.
+`entry` is called from Python, `jit` from compiled code; of the latter `hot` is inlined by LLVM into its caller, and
+`cold` never is. The same source runs as plain Python under ``NUMBA_DISABLE_JIT=1``.
 
 Numba's disk cache looks only at the file of the function itself: an edit in a callee's file would leave a cached
 caller returning the old answer. So the cache folder is named after a digest of everything compiled code is made of.
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numba
 from numba import njit, types
 
-from irqvisor._link import Part, Whole, pipeline
+from irqvisor._link import Apart, Part, Whole, pipeline
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,6 +66,7 @@ if not NOJIT:
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 _ENTRY: dict[str, Any] = {**_OPTIONS, "pipeline_class": pipeline(Whole), "cache": True}
 _INNER: dict[str, Any] = {**_OPTIONS, "pipeline_class": pipeline(Part), "no_cpython_wrapper": True, "no_rewrites": True}
+_COLD: dict[str, Any] = {**_INNER, "pipeline_class": pipeline(Apart), "forceinline": False}
 
 
 def entry(function: F) -> F:
@@ -101,3 +102,11 @@ def jit(function: F) -> F:
 def hot(function: F) -> F:
     """Compile a function that LLVM must inline into its caller: the instruction groups of the run loop."""
     return _once(njit(**_INNER, forceinline=True)(function))  # type: ignore[no-any-return]
+
+
+def cold(function: F) -> F:
+    """Compile a function that LLVM must not inline: what a hot loop calls now and then.
+
+    LLVM inlines whatever has one caller, however large. What that needs - constants, room for results - is then made
+    ready where the caller begins, each time, and takes the registers of its loop."""
+    return _once(njit(**_COLD)(function))  # type: ignore[no-any-return]

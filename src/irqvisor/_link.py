@@ -42,6 +42,18 @@ class Part(JITCodeLibrary):
         return _Unnoted()
 
 
+class Apart(Part):
+    """A function that only compiled code calls, and that stays one: LLVM inlines it nowhere, not even into its only
+    caller."""
+
+    def finalize(self) -> None:
+        """Mark it."""
+        super().finalize()
+        for function in self._final_module.functions:
+            if not function.is_declaration:
+                function.add_function_attribute("noinline")
+
+
 class Whole(JITCodeLibrary):
     """An entry, with everything that it reaches."""
 

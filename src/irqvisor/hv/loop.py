@@ -8,7 +8,7 @@ stopping and going on changes nothing.
 """
 
 from irqvisor import trace
-from irqvisor._jit import entry, hot, jit
+from irqvisor._jit import cold, entry, hot, jit
 from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, lines, notify, partition, scheduler
 from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
 from irqvisor.hw import devices, doorbell, memory, openpic, timeline, wiring
@@ -47,16 +47,14 @@ def program_controller(m):
     openpic.configure_ipi(m, wiring.EVENT_CHECK_IPI, openpic.mpic_priority(IPI_PRIORITY))
 
 
-@hot
+@cold
 def enter_from_idle(m, p):
-    """An idle pCPU in the hypervisor: take an interrupt, run a timer, or skip to where something happens.
-    False if nothing can happen before the horizon."""
+    """An idle pCPU enters the hypervisor for an interrupt or a timer. False if there is none."""
     pc = pcpu(m, p)
     if pc.external | pc.virtualization != 0:
         accounting.enter(m, p, Entry.EXTERNAL)
         accounting.charge(m, p, header(m).exc_entry)
         dispatch.on_external(m, p)
-        leave(m, p)
         return True
     if pc.hdec_at <= pc.now:
         accounting.enter(m, p, Entry.HDEC)
@@ -64,16 +62,11 @@ def enter_from_idle(m, p):
         accounting.path(m, p, paths.RUN_TIMERS)
         scheduler.run_timers(m, p)
         pc.hdec_at = scheduler.next_timer(m, p)
-        leave(m, p)
         return True
-    if pc.resched != 0:
-        leave(m, p)
-        if pc.context >= 0:
-            return True
     return False
 
 
-@hot
+@jit
 def sleep(m, p):
     """Idle time is skipped: to the horizon, or to the cycle at which this pCPU wakes by itself."""
     pc = pcpu(m, p)
@@ -95,7 +88,7 @@ def skips_softirqs(m, pc):
     return pc.context >= 0 and scheduler.is_runnable(m, pc.context)
 
 
-@jit
+@hot
 def leave(m, p):
     """The way out of the hypervisor: choose who runs, pay for the return, deliver."""
     pc = pcpu(m, p)
@@ -106,16 +99,15 @@ def leave(m, p):
     trace.emit(m, trace.Kind.LEAVE_HV, pc.now, p, pc.context, -1, 0, pc.entry)
 
 
-@jit
+@cold
 def take_external(m, p):
     """An external interrupt for the hypervisor while a guest runs."""
     accounting.enter(m, p, Entry.EXTERNAL)
     accounting.charge(m, p, header(m).exc_entry)
     dispatch.on_external(m, p)
-    leave(m, p)
 
 
-@jit
+@cold
 def take_hdec(m, p):
     """The hypervisor decrementer: timers, time slices, and what the design does with the moment."""
     accounting.enter(m, p, Entry.HDEC)
@@ -124,74 +116,59 @@ def take_hdec(m, p):
     scheduler.run_timers(m, p)
     scheduler.tick(m, p)
     dispatch.on_hdec(m, p)
-    leave(m, p)
 
 
 @hot
 def take_hcall(m, p):
-    """A hypercall: the design's own, or nobody's. COLD ones come back through `resume`."""
-    pc = pcpu(m, p)
-    v = pc.context
+    """A hypercall: the design's own, or nobody's. False if it is COLD: the control plane finishes it, and `resume` is
+    the way out."""
+    v = pcpu(m, p).context
     cpu = context(m, v)
     if hcall.begin(m, p, cpu):
         answer = dispatch.on_hcall(m, p, v, cpu)
         if answer == hcall.Answer.COLD:
-            return
+            return False
         if answer == hcall.Answer.NOT_MINE:
             hcall.unknown(m, p, cpu)
-    leave(m, p)
+    return True
 
 
-@jit
+@cold
 def take_doorbell(m, p):
-    """A doorbell that the devices could not settle: a lie ends the domain; else ask where the notification is."""
+    """A doorbell that the devices could not settle: a lie ends the domain; else ask where the notification is. True if
+    the hypervisor was entered."""
     pc = pcpu(m, p)
     s = pc.watch_at
     src = source(m, s)
     if pc.watch_old != 0:
         board.stop_domain(m, p, vcpu(m, pc.context).domain, Exit.DOORBELL, s)
-        if pc.hypervisor != 0:
-            leave(m, p)
-        return
+        return pc.hypervisor != 0
     item = src.tail - 1
     alive = 0 if dispatch.whereabouts(m, s) == Where.NOWHERE else 1
     posted_at = trace.posting(m, src.posted + (item & (src.slots - 1))).at
     trace.consumed(m, s, p, pc.now, item, posted_at, alive, Entry.NONE)
+    return False
 
 
-@jit
+@cold
 def take_board(m, p):
-    """A board register; the guest may have ended."""
+    """A board register; the guest may have ended. True if the hypervisor was entered then."""
     board.on_board(m, p)
-    if pcpu(m, p).context == NOBODY and pcpu(m, p).hypervisor != 0:
-        leave(m, p)
+    return pcpu(m, p).context == NOBODY and pcpu(m, p).hypervisor != 0
 
 
-@jit
-def advance(m, p, quota):
-    """Run one pCPU a stretch. Returns the instructions it completed."""
-    pc = pcpu(m, p)
-    before = pc.icount
-    if pc.context == NOBODY:
-        if pc.hypervisor == 0 or not enter_from_idle(m, p):
-            sleep(m, p)
-        return 0
-    if pc.waiting != 0:
-        if pc.external | pc.doorbell != 0 or decrementer_due(m, context(m, pc.context), pc.now) <= pc.now:
-            pc.waiting = 0
-            if header(m).design == Design.PARTITION:
-                partition.count_dispatch(m, pc.context)
-        else:
-            sleep(m, p)
-            return 0
-    outcome = interpret(m, p, quota)
+@hot
+def take(m, p, outcome):
+    """Why the processor stopped. True if that was an entry into the hypervisor, and it is on its way out."""
     if outcome == Outcome.HCALL:
-        take_hcall(m, p)
-    elif outcome == Outcome.EXTERNAL:
+        return take_hcall(m, p)
+    if outcome == Outcome.EXTERNAL:
         take_external(m, p)
-    elif outcome == Outcome.HDEC:
+        return True
+    if outcome == Outcome.HDEC:
         take_hdec(m, p)
-    elif (
+        return True
+    if (
         outcome == Outcome.STORED
         or outcome == Outcome.ACKNOWLEDGED
         or outcome == Outcome.ENDED
@@ -199,11 +176,45 @@ def advance(m, p, quota):
     ):
         dispatch.on_access(m, p, outcome)
     elif outcome == Outcome.DOORBELL:
-        take_doorbell(m, p)
+        return take_doorbell(m, p)
     elif outcome == Outcome.BOARD:
-        take_board(m, p)
+        return take_board(m, p)
     elif outcome == Outcome.WAIT:
-        pc.waiting = 1
+        pcpu(m, p).waiting = 1
+    return False
+
+
+@cold
+def goes_on_waiting(m, p):
+    """Whether what a processor sleeps for in power-saving mode has not come yet."""
+    pc = pcpu(m, p)
+    if pc.external | pc.doorbell == 0 and decrementer_due(m, context(m, pc.context), pc.now) > pc.now:
+        return True
+    pc.waiting = 0
+    if header(m).design == Design.PARTITION:
+        partition.count_dispatch(m, pc.context)
+    return False
+
+
+@jit
+def advance(m, p, quota):
+    """Run one pCPU a stretch. Returns the instructions it completed."""
+    pc = pcpu(m, p)
+    before = pc.icount
+    idles = False
+    if pc.context == NOBODY:
+        entered = pc.hypervisor != 0 and enter_from_idle(m, p)
+        leaves = entered or (pc.hypervisor != 0 and pc.resched != 0)
+        idles = not entered
+    elif pc.waiting != 0 and goes_on_waiting(m, p):
+        leaves = False
+        sleep(m, p)
+    else:
+        leaves = take(m, p, interpret(m, p, quota))
+    if leaves:
+        leave(m, p)
+    if idles and pc.context == NOBODY:
+        sleep(m, p)
     return pc.icount - before
 
 
@@ -344,7 +355,8 @@ def whereabouts(m, s):
 def call(m, p):
     """A hypercall by the vCPU on a pCPU that no run loop drives; COLD ones go through `resume` too."""
     m = borrow(m)
-    take_hcall(m, p)
+    if take_hcall(m, p):
+        leave(m, p)
 
 
 # What the control plane needs of the data plane

@@ -389,7 +389,7 @@ def goes_on(m, pc):
     return pc.context >= 0 and pc.resched == 0 and is_runnable(m, pc.context)
 
 
-@hot
+@jit
 def reschedule(m, p):
     """Choose who runs now, on the way out of the hypervisor; returns False if nobody can."""
     pc = pcpu(m, p)

@@ -10,7 +10,7 @@ look may be worth a trap: PEND may be set falsely, never clear falsely. In mode 
 """
 
 from irqvisor import trace
-from irqvisor._jit import hot, jit
+from irqvisor._jit import cold, hot, jit
 from irqvisor.hv import inject, notify
 from irqvisor.hv.accounting import path
 from irqvisor.hv.state import domain, pirq, vcpu
@@ -76,14 +76,28 @@ def pend(m, p, v, vector):
     notify.alert(m, p, v)
 
 
-@jit
-def check(m, v):
-    """The vector that the guest would get if it asked now: check_pending. SPURIOUS if none. Events of other domains
-    are one vector, and a level: it is pending again as long as upcall_pending is set and it is not in service."""
+@hot
+def pend_events(m, v):
+    """Events of other domains are one vector, and a level: it is pending again as long as upcall_pending is set and it
+    is not in service."""
+    if notify.upcall_pending(m, v):
+        pend_event_vector(m, v)
+
+
+@cold
+def pend_event_vector(m, v):
+    """There is an event."""
     w = vcpu(m, v)
-    if notify.upcall_pending(m, v) and not has(w.insvc, EVENT_VECTOR) and not has(w.irr, EVENT_VECTOR):
+    if not has(w.insvc, EVENT_VECTOR) and not has(w.irr, EVENT_VECTOR):
         w.irr[EVENT_VECTOR >> 6] |= sll(1, EVENT_VECTOR & 63)
         set_word(m, v, PEND, 1)
+
+
+@jit
+def check(m, v):
+    """The vector that the guest would get if it asked now: check_pending. SPURIOUS if none."""
+    pend_events(m, v)
+    w = vcpu(m, v)
     vector = highest(w.irr)
     if vector == NOBODY or vector <= highest(w.insvc):
         return SPURIOUS

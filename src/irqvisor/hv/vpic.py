@@ -7,7 +7,7 @@ would hold the line up and the guest would enter 0x500 for ever.
 """
 
 from irqvisor import trace
-from irqvisor._jit import hot, jit
+from irqvisor._jit import cold, hot, jit
 from irqvisor.hv import inbox, inject, scheduler
 from irqvisor.hv.accounting import path, read_pic, write_pic
 from irqvisor.hv.state import Defect, Where, domain, pirq, vcpu
@@ -89,17 +89,24 @@ def send_ipi(m, p, v, mfrr):
             make_look(m, p, v)
 
 
-@jit
+@hot
 def best(m, v):
     """The most favoured queued interrupt of a vCPU: an irq, IPI_ENTRY, or NONE."""
+    w = vcpu(m, v)
+    if w.queued != 0:
+        return best_of_queue(m, v)
+    return IPI_ENTRY if w.mfrr < PRIORITY_NONE else NONE
+
+
+@cold
+def best_of_queue(m, v):
+    """`best`, where a source's interrupt is queued."""
     w = vcpu(m, v)
     found = NONE
     priority = PRIORITY_NONE
     if w.mfrr < priority:
         found = IPI_ENTRY
         priority = w.mfrr
-    if w.queued == 0:
-        return found
     for word in range(len(w.soft)):
         rest = w.soft[word]
         while rest != 0:

@@ -7,7 +7,7 @@ run loop returns, and the hypervisor decides (`Due`).
 from enum import IntEnum
 
 from irqvisor import trace
-from irqvisor._jit import jit
+from irqvisor._jit import cold, jit
 from irqvisor.hw.doorbell import HYPERVISOR, PRIVILEGED
 from irqvisor.hw.memory import fetch
 from irqvisor.hw.outcome import Outcome
@@ -228,7 +228,7 @@ def take_doorbell(m, p, cpu):
     return Due.NOTHING
 
 
-@jit
+@cold
 def interrupt(m, p, cpu):
     """Take or announce the most urgent asynchronous interrupt that is pending and enabled; returns a Due.
 

@@ -13,7 +13,7 @@ what ends one, without leaving compiled code. Its rules:
 Entered with a context that is running; what hardware cannot finish by itself is reported as an `Outcome`.
 """
 
-from irqvisor._jit import hot, jit
+from irqvisor._jit import cold, hot, jit
 from irqvisor.hw import decode
 from irqvisor.hw.exceptions import Due, checks_machine, enter, interrupt, machine_check
 from irqvisor.hw.memory import EA_64, fetch, forget_page, pool_is_shared
@@ -57,10 +57,10 @@ from irqvisor.hw.state import (
     request,
 )
 from irqvisor.hw.storage import data_access
-from irqvisor.hw.stretch import EA_32, NOWHERE, bias_of, order_of, plain_place, stretch
+from irqvisor.hw.stretch import EA_32, NOWHERE, bias_of, is_decoded, order_of, plain_place, stretch
 from irqvisor.hw.system import system
 from irqvisor.hw.timer import decrementer_due
-from irqvisor.spec.bits import i8, ult
+from irqvisor.spec.bits import i8, u8, ult
 from irqvisor.spec.power_isa import (
     BO_HINTS,
     BO_IGNORE_CR,
@@ -82,14 +82,24 @@ PAGE_BYTES = 1 << PAGE_SHIFT
 
 FETCH_FAULT = -(1 << 62)
 FETCH_COLD = FETCH_FAULT + 1
-FETCH_UNKNOWN = FETCH_FAULT + 2
-FETCH_FAILED = FETCH_FAULT + 3
+FETCH_FAILED = FETCH_FAULT + 2
 """Fetch biases below this are failures; real ones are far above."""
 
 
-@jit
+@hot
 def code_bias(m, cpu, pc):
-    """Where the decoded page of `pc` starts: index of a word = (pc >> 2) + bias. Makes room in the pool if needed."""
+    """Where the decoded page of `pc` starts: index of a word = (pc >> 2) + bias. Below FETCH_FAILED: not to be had."""
+    real = pc & EA_64
+    if ult(real, cpu.win_size) and cpu.msr & MSR_IR == 0:
+        entry = i8(codemap(m, (cpu.win_base + real) >> PAGE_SHIFT).entry)
+        if is_decoded(entry, order_of(cpu)):
+            return bias_of(entry, pc)
+    return make_code(m, cpu, pc)
+
+
+@cold
+def make_code(m, cpu, pc):
+    """`code_bias` of a page that is not decoded, or in another order: makes room in the pool."""
     real = pc & EA_64
     if not ult(real, cpu.win_size) or cpu.msr & MSR_IR != 0:
         return FETCH_FAULT
@@ -106,15 +116,16 @@ def code_bias(m, cpu, pc):
         m.code[(used + 1) * CODE_STRIDE].op = PAGE_END
         entry = (entry & CLEAN) | (used + 1) | order
         codemap(m, page).entry = entry
-    elif entry & LITTLE != order:  # its words mean something else now
+    else:  # its words mean something else now
         if pool_is_shared(m) != 0:
             return FETCH_COLD
         forget_page(m, entry & CODE_PAGE)
-        codemap(m, page).entry = entry ^ LITTLE
+        entry ^= LITTLE
+        codemap(m, page).entry = entry
     return bias_of(entry, pc)
 
 
-@jit
+@cold
 def fetch_fault(m, p, cpu):
     """The instruction at NIP cannot be fetched. False if that stops the processor."""
     if cpu.msr & MSR_IR != 0:
@@ -127,7 +138,7 @@ def fetch_fault(m, p, cpu):
     return True
 
 
-@jit
+@cold
 def trace_completed(m, p, cpu, op, address):
     """Trace interrupt after an instruction that completed with MSR[SE] or MSR[BE] on, before and after it. SIAR keeps
     where it was."""
@@ -144,24 +155,17 @@ def is_quiet(pc, cpu):
     return waiting == 0 and pc.now < pc.hdec_at and pc.now < cpu.dec_at and cpu.lpcr & LPCR_MER == 0
 
 
-@hot
+@cold
 def until(m, pc, cpu):
-    """The cycle to run to before something has to be looked at again: always a later one."""
+    """The cycle to run to before something has to be looked at again: always a later one. What is pending already is
+    held off, and what sets MSR[EE] is a slow instruction: with that bit off no decrementer exception needs a look."""
     now = pc.now
-    due = cpu.dec_at if now < cpu.dec_at else after_expiry(m, cpu, now)
-    if pc.hdec_at > now and pc.hdec_at < due:
-        due = pc.hdec_at
-    horizon = header(m).horizon
-    return due if due < horizon else horizon
-
-
-@jit
-def after_expiry(m, cpu, now):
-    """The next decrementer exception while one exists or did: not now, since the guest holds it off; and not at all
-    with MSR[EE]=0, since what sets that bit is a slow instruction."""
-    if cpu.msr & MSR_EE == 0:
-        return NEVER
-    return max(decrementer_due(m, cpu, now), now + 1)
+    due = cpu.dec_at
+    if now >= due:
+        due = NEVER if cpu.msr & MSR_EE == 0 else max(decrementer_due(m, cpu, now), now + 1)
+    if pc.hdec_at > now:
+        due = min(due, pc.hdec_at)
+    return min(due, header(m).horizon)
 
 
 @hot
@@ -202,7 +206,7 @@ def is_breakpoint(m, a):
     return False
 
 
-@jit
+@cold
 def decode_at(m, cpu, isa, place, pc):
     """Decode the word at an address into its place, in a pool that is not shared."""
     d = m.code[place]
@@ -214,69 +218,63 @@ def decode_at(m, cpu, isa, place, pc):
         decode.put(d, ATTN, 0, 0, 0, 1, 0)
 
 
-@jit
+@cold
 def interpret(m, p, quota):
     """Run pCPU `p`'s context until the machine's horizon, for at most `quota` instructions. Returns an Outcome."""
     pc = pcpu(m, p)
     cpu = context(m, pc.context)
     cpi = header(m).cpi
-    if not is_quiet(pc, cpu):
-        due = interrupt(m, p, cpu)
-        if due == Due.EXTERNAL:
-            return Outcome.EXTERNAL
-        if due == Due.HDEC:
-            return Outcome.HDEC
-    done = 0
-    bias = FETCH_UNKNOWN
-    decoded_in = cpu.msr  # the mode that `bias` is right for
-    page = 0
+    last = pc.icount + quota
     while True:
         # State that slow instructions may change is read afresh here
+        if is_quiet(pc, cpu):
+            end = min(cpu.dec_at, pc.hdec_at, header(m).horizon)
+        else:
+            due = interrupt(m, p, cpu)
+            if due == Due.EXTERNAL:
+                return Outcome.EXTERNAL
+            if due == Due.HDEC:
+                return Outcome.HDEC
+            end = until(m, pc, cpu)
         base = pc.now
-        budget = min(instructions_for(until(m, pc, cpu) - base, cpi), quota - done)
+        budget = min(instructions_for(end - base, cpi), last - pc.icount)
         if budget <= 0:
             return Outcome.LIMIT
         msr = cpu.msr
-        tracing = msr & (MSR_SE | MSR_BE)
-        if tracing != 0:
-            budget = 1
-        top = cpu.win_size - 8 if cpu.msr & MSR_DR == 0 else -1
-        if msr & MSR_IR | (msr ^ decoded_in) & MSR_LE != 0:
-            bias = FETCH_UNKNOWN
-        decoded_in = msr
+        top = cpu.win_size - 8
+        if msr & (MSR_DR | MSR_SE | MSR_BE) != 0:
+            if msr & MSR_DR != 0:
+                top = -1
+            if msr & (MSR_SE | MSR_BE) != 0:
+                budget = 1
         n = 0
-        place = NOWHERE
+        d = m.code[0]
+        bias = FETCH_FAILED
         began = NOWHERE
         address = cpu.nip
         while n < budget:
-            if cpu.msr & MSR_SF == 0:
+            if msr & MSR_SF == 0:
                 cpu.nip &= EA_32
-            if bias == FETCH_UNKNOWN or cpu.nip >> PAGE_SHIFT != page:
-                page = cpu.nip >> PAGE_SHIFT
-                bias = code_bias(m, cpu, cpu.nip)
-                if bias < FETCH_FAILED:
-                    break
+            bias = code_bias(m, cpu, cpu.nip)
+            if bias < FETCH_FAILED:
+                break
             began = (cpu.nip >> 2) + bias
             n, place, bias = stretch(m, cpu, pc.isa, bias, n, budget, top)
             if place == NOWHERE:
-                bias = FETCH_UNKNOWN
                 continue
-            page = cpu.nip >> PAGE_SHIFT
-            op = i8(m.code[place].op)
+            d = m.code[u8(place)]
+            op = i8(d.op)
             if op == UNDECODED and n < budget:
                 if pool_is_shared(m) != 0:
                     bias = FETCH_COLD
                     break
                 decode_at(m, cpu, pc.isa, place, cpu.nip)
-            elif op == PAGE_END:
-                bias = FETCH_UNKNOWN
-            else:
+            elif op != PAGE_END:
                 break
         pc.now = base + n * cpi
         pc.icount += n
-        done += n
         if n == budget:
-            if tracing != 0:
+            if msr & (MSR_SE | MSR_BE) != 0:
                 trace_completed(m, p, cpu, i8(m.code[plain_place(m, began, address)].op), address)
         elif bias < FETCH_FAILED:
             if bias == FETCH_COLD:
@@ -287,24 +285,16 @@ def interpret(m, p, quota):
                 return Outcome.AGAIN
         else:
             # One instruction that may touch anything
-            d = m.code[place]
             op = i8(d.op)
             address = cpu.nip
             outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
             if outcome == Outcome.AGAIN:
                 return Outcome.AGAIN
-            done += 1
             pc.icount += 1
             pc.now += cpi
-            if tracing & cpu.msr != 0 and outcome != Outcome.HCALL and op != RFID and op != HRFID:
+            if msr & cpu.msr & (MSR_SE | MSR_BE) != 0 and outcome != Outcome.HCALL and op != RFID and op != HRFID:
                 trace_completed(m, p, cpu, op, address)
             if outcome != Outcome.DONE:
                 return outcome
-        if pc.now >= header(m).horizon or done >= quota:
+        if pc.now >= header(m).horizon or pc.icount >= last:
             return Outcome.LIMIT
-        if not is_quiet(pc, cpu):
-            due = interrupt(m, p, cpu)
-            if due == Due.EXTERNAL:
-                return Outcome.EXTERNAL
-            if due == Due.HDEC:
-                return Outcome.HDEC

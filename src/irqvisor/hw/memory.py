@@ -5,7 +5,7 @@ region, a device, a page with decoded or watched words, or one that forks share)
 `store_ram`. Whoever else writes RAM uses `write_ram`.
 """
 
-from irqvisor._jit import jit
+from irqvisor._jit import cold, jit
 from irqvisor.hw.bigendian import load8, load16, load32, load64, store8, store16, store32, store64
 from irqvisor.hw.state import (
     CLEAN,
@@ -128,7 +128,7 @@ def own(m, a, size):
         codemap(m, page).entry = i8(codemap(m, page).entry) & ~CLEAN
 
 
-@jit
+@cold
 def disturb(m, a, size):
     """Own the pages of a store by somebody else than the running context, and drop the decoded words it overlaps: from
     a pool of our own; what forks share we leave, and decode these pages anew."""

@@ -5,7 +5,7 @@ A conditional store succeeds only with a reservation of the same address and siz
 way. Reservations are also lost to any interrupt or return from one, to stores of others on the granule, to devices.
 """
 
-from irqvisor._jit import jit
+from irqvisor._jit import cold, jit
 from irqvisor.hw import ops
 from irqvisor.hw.memory import EA_64, in_order, load_sized
 from irqvisor.hw.outcome import Outcome
@@ -110,7 +110,7 @@ def load_reserve(m, p, cpu, op, t, address):
     return Outcome.DONE
 
 
-@jit
+@cold
 def store_conditional(m, p, cpu, op, t, address):
     """stbcx., sthcx., stwcx., stdcx., stqcx."""
     ea = effective(cpu, address)

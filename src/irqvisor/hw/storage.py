@@ -7,7 +7,7 @@ Storage Addressing).
 
 import numpy as np
 
-from irqvisor._jit import jit
+from irqvisor._jit import cold, jit
 from irqvisor.hw import devices, openpic, posted, xive
 from irqvisor.hw.decode import TWINS
 from irqvisor.hw.exceptions import checks_machine, enter, is_hypervisor, machine_check, program
@@ -189,7 +189,7 @@ def reverse(op, value):
     return value
 
 
-@jit
+@cold
 def data_access(m, p, cpu, d):
     """Execute a load or store that is not of plain RAM, or lbzcix to stdcix, which are the hypervisor's."""
     op = i8(d.op)

@@ -5,7 +5,7 @@ Power ISA Books II and III-S; privileges from the SPR table.
 """
 
 from irqvisor import trace
-from irqvisor._jit import jit
+from irqvisor._jit import cold, hot, jit
 from irqvisor.hw import ops
 from irqvisor.hw.decimal import assist
 from irqvisor.hw.doorbell import message
@@ -392,7 +392,7 @@ def unavailable(m, p, cpu, op):
 @jit
 def is_supervisors(op):
     """The rarer instructions of `supervisor`."""
-    if op == ops.TLB_SUPERVISOR or op == ops.SEGMENT_READ or op == ops.RFSCV:
+    if op == ops.TLB_SUPERVISOR or op == ops.SEGMENT_READ or op == ops.RFSCV or op == ops.MTMSR or op == ops.MFMSR:
         return True
     return op == ops.TM_PRIVILEGED or op == ops.MSGSNDP or op == ops.MSGCLRP
 
@@ -405,18 +405,27 @@ def is_hypervisors(op):
     return op == ops.MSGSND or op == ops.MSGCLR or op == ops.MSGSYNC
 
 
-@jit
+@hot
 def system(m, p, cpu, d):
     """Execute one instruction of the system group; NIP is at it."""
+    op = i8(d.op)
+    if op == ops.SC:
+        return system_call(m, p, cpu, d.imm)
+    if op == ops.RFID or op == ops.MTMSRD:
+        return supervisor(m, p, cpu, op, i8(d.t), i8(d.x), 0)
+    if ops.STBCX <= op <= ops.STQCX:
+        return store_conditional(m, p, cpu, op, i8(d.t), add(cpu.gpr[i8(d.a)], add(cpu.gpr[i8(d.c)], d.imm)))
+    return rare(m, p, cpu, d)
+
+
+@cold
+def rare(m, p, cpu, d):
+    """The instructions of the system group that are not on every interrupt's path."""
     op = i8(d.op)
     t = i8(d.t)
     x = i8(d.x)
     a = cpu.gpr[i8(d.a)]
     b = add(cpu.gpr[i8(d.c)], d.imm)
-    if op == ops.SC:
-        return system_call(m, p, cpu, d.imm)
-    if op == ops.RFID or op == ops.MTMSRD or op == ops.MTMSR or op == ops.MFMSR:
-        return supervisor(m, p, cpu, op, t, x, b)
     if op == ops.MFSPR:
         return move_from_spr(m, p, cpu, t, d.imm)
     if op == ops.MTSPR:
@@ -426,8 +435,6 @@ def system(m, p, cpu, d):
         return Outcome.DONE
     if ops.LBARX <= op <= ops.LQARX:
         return load_reserve(m, p, cpu, op, t, add(a, b))
-    if ops.STBCX <= op <= ops.STQCX:
-        return store_conditional(m, p, cpu, op, t, add(a, b))
     if op == ops.TW or op == ops.TD:
         return trap(m, p, cpu, op, t, a, b)
     if op == ops.LMW or op == ops.STMW:

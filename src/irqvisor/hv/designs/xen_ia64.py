@@ -203,8 +203,12 @@ def before_entry(m, p):
     if vcpu(m, v).ticked != 0:
         tick(m, p, v)
     shared = vlsapic.is_shared(m)
-    deliverable = vlsapic.check(m, v) != sapic.SPURIOUS
     on = cpu.msr & MSR_EE != 0 and (not shared or vlsapic.enabled(m, v))
+    if shared and not on:
+        vlsapic.pend_events(m, v)  # seen all the same
+        accounting.path(m, p, paths.CHECK)
+        return
+    deliverable = vlsapic.check(m, v) != sapic.SPURIOUS
     if not shared:
         if deliverable and not on and header(m).options & IA64_MER_OFF == 0:
             cpu.lpcr |= LPCR_MER
