@@ -81,7 +81,15 @@ def test_every_guest_is_on_the_page():
 
 
 @pytest.mark.parametrize(
-    "name", ["scan-one-port", "mask-not-atomic", "level-not-ended", "foreign-dropped", "eoi-elsewhere", "fifo-ready"]
+    "name",
+    [
+        "scan-one-port",
+        "mask-not-atomic",
+        "level-not-ended",
+        "foreign-dropped",
+        "eoi-elsewhere",
+        pytest.param("fifo-ready", marks=pytest.mark.slow),
+    ],
 )
 def test_each_runs_through_explore_with_nothing_special(name, capsys):
     """By the command that `irqvisor zoo --json` names: the same first finding."""
@@ -120,6 +128,7 @@ def test_pairs_find_nothing_in_a_fixed_guest(name):
         assert told.findings == []
 
 
+@pytest.mark.slow
 def test_an_interrupt_that_hastens_what_was_on_its_way_rescues_nothing():
     """The second item comes between the handler's return and SCHEDOP_block, where the first would have been delivered;
     in a guest that computes on, the same pair is a rescue."""
