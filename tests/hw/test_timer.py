@@ -39,6 +39,17 @@ def test_the_time_base_is_a_fraction_of_the_cycle_rounded_down(now, cpi, tb):
     assert bench.r(6) == (now + 4 * cpi) * num // den >> 32
 
 
+def test_products_that_need_more_than_64_bits():
+    """A clock and a time base of some 1 GHz each, without a common divisor, after 18 minutes."""
+    num, den = 999_999_937, 1_000_000_007
+    bench = Bench([asm.mfspr(3, TB), *SLED], msr=GUEST, tb=(num, den))
+    bench.pcpu.now = start = 1 << 40
+    bench.mtdec(10)
+    ticks = [(start + k) * num // den for k in range(64)]
+    assert first_delayed_instruction(bench) == next(k for k in range(64) if ticks[k] - ticks[0] > 10)
+    assert bench.r(3) == ticks[0]
+
+
 def test_a_read_in_32_bit_mode_gives_all_64_bits():
     bench = Bench([asm.mftb(3)], msr=0)
     bench.pcpu.now = 0x1_2345_6789

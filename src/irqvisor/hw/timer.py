@@ -6,7 +6,7 @@ DEC's sign bit is 1 (level, as on every 64-bit server processor); writing a non-
 same.
 """
 
-from irqvisor._jit import jit
+from irqvisor._jit import hot, jit
 from irqvisor.hw.state import ISA_300, NEVER, header
 from irqvisor.spec.bits import add, sext32, sll, srl, sub
 from irqvisor.spec.power_isa import LPCR_LD, SPR_TBL_WRITE, SPR_TBU_WRITE
@@ -17,11 +17,17 @@ NEAR = 1 << 40
 """An exception further away than this many ticks is looked for again on the way, so that its cycle fits 64 bits."""
 
 
+@hot
+def scaled(x, num, den):
+    """x * num / den, rounded down, where the product may not fit 64 bits."""
+    return x // den * num + x % den * num // den
+
+
 @jit
 def timebase(m, now):
     """Ticks at a cycle: the time base, as long as nobody has written it."""
     h = header(m)
-    return now * h.tb_num // h.tb_den
+    return scaled(now, h.tb_num, h.tb_den)
 
 
 @jit
@@ -79,7 +85,7 @@ def count_down(m, cpu, base):
 def cycle_of(m, ticks):
     """The first cycle at which the time base has reached `ticks`."""
     h = header(m)
-    return (ticks * h.tb_den + h.tb_num - 1) // h.tb_num
+    return -scaled(-ticks, h.tb_den, h.tb_num)
 
 
 @jit
