@@ -31,6 +31,41 @@ def elf(*, machine=EM_PPC64, bits=64, little=False, entry=0x1000, address=0x1000
     return ident + head + program + code
 
 
+def with_descriptors(*symbols, descriptors, at):
+    """That file, with sections: function descriptors at an address, and symbols, (name, value) each."""
+    begun = elf()
+    names = b"\0.opd\0.symtab\0.strtab\0"
+    strings = b"\0" + b"".join(name.encode() + b"\0" for name, _ in symbols)
+    table = bytes(24)
+    for name, value in symbols:
+        table += struct.pack(">IBBHQQ", strings.index(name.encode() + b"\0"), 0x12, 0, 1, value, 8)
+    contents = [
+        (1, 1, descriptors, at, 0, 0),
+        (6, 2, table, 0, 3, 24),
+        (14, 3, strings, 0, 0, 0),
+        (14, 3, names, 0, 0, 0),
+    ]
+    headers, body = bytes(64), b""
+    for name, kind, data, address, link, entry in contents:
+        place = len(begun) + len(body)
+        headers += struct.pack(">IIQQQQIIQQ", name, kind, 0, address, place, len(data), link, 0, 1, entry)
+        body += data
+    whole = bytearray(begun + body + headers)
+    whole[40:48] = (len(begun) + len(body)).to_bytes(8)  # e_shoff, e_shnum, e_shstrndx
+    whole[60:64] = struct.pack(">HH", 5, 4)
+    return bytes(whole)
+
+
+def test_a_symbol_of_a_function_descriptor_names_the_code():
+    """64-bit PowerPC ELF ABI Supplement 1.9, Function Descriptors. One symbol names code, and one half a descriptor."""
+    descriptors = struct.pack(">QQQQ", 0x1008, 0x8000, 0, 0x1004)
+    symbols = ("main", 0x2000), ("plain", 0x100C), ("second", 0x2018), ("cut", 0x201C)
+    image = Image.from_elf(with_descriptors(*symbols, descriptors=descriptors, at=0x2000))
+    found = {symbol.name: symbol.address for symbol in image.symbols}
+    assert found == {"main": 0x1008, "plain": 0x100C, "second": 0x1004, "cut": 0x201C}
+    assert image.symbol_at(0x1008).name == "main"
+
+
 def test_an_elf_file_becomes_segments_and_an_entry():
     image = Image.from_elf(elf())
     assert image.entry == 0x1000

@@ -14,7 +14,7 @@ from typing import Self
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
+from elftools.elf.sections import Section, SymbolTableSection
 
 from irqvisor.errors import ImageError, did_you_mean
 
@@ -27,6 +27,10 @@ FIRMWARE_MASK = 0x0FFFFFFF
 """Of an address that an ELF file was linked for, firmware keeps the low 28 bits: kernels are linked high up."""
 MALFORMED = (ELFError, ValueError, KeyError, AttributeError, TypeError, OverflowError, UnicodeDecodeError)
 """What reading a corrupt ELF file raises."""
+DESCRIPTORS = ".opd"
+"""The section of function descriptors (64-bit PowerPC ELF ABI Supplement 1.9, Function Descriptors): big-endian
+programs', as a rule. ELFv2 has none."""
+ADDRESS_BYTES = 8
 NAMED = ("STT_FUNC", "STT_OBJECT", "STT_NOTYPE")
 
 
@@ -280,15 +284,28 @@ def _segments(elf: ELFFile, name: str) -> tuple[Segment, ...]:
 
 
 def _symbols(elf: ELFFile) -> tuple[Symbol, ...]:
+    descriptors = elf.get_section_by_name(DESCRIPTORS)
     found = set()
     for section in elf.iter_sections():
         if not isinstance(section, SymbolTableSection):
             continue
         for symbol in section.iter_symbols():
             kind = symbol["st_info"]["type"]
-            if symbol.name and kind in NAMED and isinstance(symbol["st_shndx"], int):
-                found.add(Symbol(symbol["st_value"], symbol["st_size"], symbol.name, kind == "STT_FUNC"))
+            if not symbol.name or kind not in NAMED or not isinstance(symbol["st_shndx"], int):
+                continue
+            address = symbol["st_value"]
+            if descriptors is not None and kind == "STT_FUNC":
+                address = _described(descriptors, address, little=elf.little_endian)
+            found.add(Symbol(address, symbol["st_size"], symbol.name, kind == "STT_FUNC"))
     return tuple(sorted(found))
+
+
+def _described(descriptors: Section, address: int, *, little: bool) -> int:
+    """Where a function begins whose symbol may stand for its descriptor: the address of its code comes first there."""
+    offset = address - descriptors["sh_addr"]
+    if not 0 <= offset <= descriptors["sh_size"] - ADDRESS_BYTES:
+        return address
+    return int.from_bytes(descriptors.data()[offset : offset + ADDRESS_BYTES], "little" if little else "big")
 
 
 def _reaching(symbols: tuple[Symbol, ...], segments: tuple[Segment, ...]) -> tuple[Symbol, ...]:
