@@ -259,7 +259,7 @@ def interpret(m, p, quota):
             if bias < FETCH_FAILED:
                 break
             began = (cpu.nip >> 2) + bias
-            n, place, bias = stretch(m, cpu, pc.isa, bias, n, budget, top)
+            n, place = stretch(m, cpu, pc.isa, bias, n, budget, top)
             if place == NOWHERE:
                 continue
             d = m.code[u8(place)]

@@ -280,8 +280,8 @@ def stretch(m, cpu, isa, bias, n, budget, top):
     """Complete instructions of `cpu`, at architecture level `isa`, from NIP on until `n` reaches `budget`.
 
     `bias` says where the decoded page lies: a word's place is (address >> 2) + bias. `top` is the highest window offset
-    at which any access fits, -1 if there is none. Returns n; the place of NIP, which with n < budget is of an
-    instruction that is not done here; and the bias of its page. The place is NOWHERE if the page has nothing decoded.
+    at which any access fits, -1 if there is none. Returns n and the place of NIP, which with n < budget is of an
+    instruction that is not done here; NOWHERE if its page has nothing decoded.
     """
     code = m.code
     sf = cpu.msr & MSR_SF
@@ -298,7 +298,7 @@ def stretch(m, cpu, isa, bias, n, budget, top):
                 bias = bias_at(m, cpu, target)
                 if bias == NOWHERE:
                     cpu.nip = target
-                    return n, NOWHERE, bias
+                    return n, NOWHERE
                 aside = 0
             at = (target >> 2) + bias
             continue
@@ -316,7 +316,7 @@ def stretch(m, cpu, isa, bias, n, budget, top):
             if went == GONE:
                 bias = bias_at(m, cpu, cpu.nip)
                 if bias == NOWHERE:
-                    return n, NOWHERE, bias
+                    return n, NOWHERE
                 at = (cpu.nip >> 2) + bias
                 continue
             away = code[u8(at - word + PAGE_WORDS)].imm
@@ -338,7 +338,7 @@ def stretch(m, cpu, isa, bias, n, budget, top):
         n += 1
         at += 1
     cpu.nip = (at - bias) << 2
-    return n, at, bias - aside
+    return n, at
 
 
 @jit
