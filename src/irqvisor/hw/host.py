@@ -10,6 +10,7 @@ would, until the count may not suffice for a block, or it meets a word that it d
 the word to go on at is one that no stretch completes. GONE in place of a word: NIP is in another page.
 """
 
+import platform
 from typing import Any
 
 from llvmlite import ir
@@ -21,7 +22,9 @@ from irqvisor._jit import NOJIT
 GONE = -1
 STUCK = 1 << 16
 
-CALLING_CONVENTION = "preserve_mostcc"
+KEEPERS = ("x86_64", "amd64", "aarch64", "arm64")
+"""Processors, by the names that systems have for them, for which LLVM knows that convention."""
+CALLING_CONVENTION = "preserve_mostcc" if platform.machine().lower() in KEEPERS else ""
 """The callee keeps nearly every register, so that a call in the hot loop costs it none."""
 
 POINTER = ir.PointerType()

@@ -1,5 +1,6 @@
 """What was generated once is kept in the cache folder, beside Numba's: files named by what they were made of."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from functools import cache
@@ -16,7 +17,7 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
     path = _path(name)
     try:
         return path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         made = make()
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -39,5 +40,6 @@ def _path(name: str) -> Path:
 
 @cache
 def _folder() -> Path:
-    name: str = llvm.get_host_cpu_name()
-    return _jit.CACHE_DIR / "host" / name
+    """Of processors like this one: what virtual machines let their guests use of the same one may differ."""
+    features = hashlib.sha256(llvm.get_host_cpu_features().flatten().encode()).hexdigest()[:8]
+    return _jit.CACHE_DIR / "host" / f"{llvm.get_host_cpu_name()}-{features}"
