@@ -295,7 +295,8 @@ class Machine:
         Unless `at_once`, only if that is worth it by now, which `run` asks by itself. Changes nothing but the time that
         things take."""
         for place in self._watcher.look(self.views, self.code):
-            if int(self.code[0]["x"]) or install.needs_page(self.code, place.page):
+            is_full = (int(self.code[0]["imm"]) + 1) * CODE_STRIDE >= len(self.code)
+            if int(self.code[0]["x"]) or (is_full and install.needs_page(self.code, place.page)):
                 self._make_code_room()
             self._watcher.translate(self.arrays, place, at_once=at_once)
 

@@ -29,8 +29,9 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
     return made
 
 
+@cache
 def is_kept(name: str) -> bool:
-    """Whether a file of that name is there."""
+    """Whether a file of that name is there; asked once in a process, since there are many questions and few files."""
     return _path(name).exists()
 
 

@@ -24,6 +24,10 @@ not be seen at the same place each time."""
 LAST_LOOK = 1_600_033
 """In between the intervals double, up to this: some two milliseconds. A look takes 20 us."""
 
+PAGE_WORK = 500_000
+"""Instructions that a machine goes on for each page that a look has dealt with, which takes the time of 150,000: many
+domains have many pages."""
+
 WORTH = 200_000
 """Instructions for each word of a region that processors seem to have spent there, until it is translated: LLVM takes
 about as long as to interpret twice as many."""
@@ -54,9 +58,15 @@ class Watcher:
     """Watches one machine."""
 
     def __init__(self) -> None:
-        self.interval = FIRST_LOOK
+        self._pause = FIRST_LOOK
+        self._owed = 0  # for what was done at the last look
         self._passed = self._waited = 0
         self._covered: dict[tuple[int, int], int] = {}  # (page of the pool, word): the first word of its block
+
+    @property
+    def interval(self) -> int:
+        """Instructions from one look to the next."""
+        return self._pause + self._owed
 
     def is_due(self, instructions: int) -> bool:
         """Count instructions; whether it is time for a look."""
@@ -65,7 +75,8 @@ class Watcher:
 
     def look(self, views: Views, code: np.ndarray[Any, Any]) -> list[Place]:
         """Where processors are in code that is not translated."""
-        self.interval = min(2 * self.interval + 1, LAST_LOOK)
+        self._pause = min(2 * self._pause + 1, LAST_LOOK)
+        self._owed = 0
         self._waited, self._passed = self._passed, 0
         found: list[Place] = []
         if not ENABLED:
@@ -86,6 +97,7 @@ class Watcher:
         """Host code for a place that was seen, if enough was spent there or `at_once`; and what its page has at hand.
 
         The machine's pool may be changed, and has room for another page if `install.needs_page`."""
+        self._owed += PAGE_WORK
         first = install.prepare(machine.code, place.page)
         panel.decode_page(machine, place.pcpu, place.context, first)
         for region in regions(machine.code[first : first + PAGE_WORDS], place.isa):
@@ -97,7 +109,7 @@ class Watcher:
                 wanted = at_once or _spent[region.name] >= WORTH * len(region.words)
             if wanted or install.is_at_hand(region):
                 install.install(machine.code, place.page, region)
-                self.interval = FIRST_LOOK
+                self._pause = FIRST_LOOK
                 for leader, block in region.blocks.items():
                     self._covered.update(dict.fromkeys(((place.page, word) for word in block), leader))
 
