@@ -1,5 +1,7 @@
 """The commands `explore`, `replay` and `zoo`: interrupts at every instruction, and what that has found."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,8 @@ from irqvisor.cli.terminal import compile_first, head, out_json, progress_bar, s
 from irqvisor.errors import UsageError
 
 if TYPE_CHECKING:
+    from irqvisor.lab.explore.preempt.report import Report as Schedules
+    from irqvisor.lab.explore.report import Report
     from irqvisor.lab.scenario import Scenario
 
 
@@ -81,7 +85,6 @@ def explore(
     """An interrupt at every instruction: find the instant at which a wake-up is lost, or certify that there is none."""
     from irqvisor.lab import compare as lab
     from irqvisor.lab import scenario as scenarios
-    from irqvisor.lab import view
     from irqvisor.lab.explore import handler, question, report, search, text
     from irqvisor.lab.explore import repro as files
 
@@ -130,14 +133,9 @@ def explore(
                 journal=resume,
             )
         )
-    if repro is not None and found.findings:
-        files.save(asked, found.findings[0], repro)
-        say(f"{repro}: the first finding; irqvisor replay {repro} runs it again")
-    if as_json:
-        out_json(found.to_dict())
-    else:
-        show(view.sentences(text.lines(found)))
-    return found.exit_status(require_complete=require_complete)
+    return _tell(
+        found, text.lines, partial(files.save, asked), repro, require_complete=require_complete, as_json=as_json
+    )
 
 
 def _explore_switches(
@@ -150,7 +148,6 @@ def _explore_switches(
     require_complete: bool,
     as_json: bool,
 ) -> int:
-    from irqvisor.lab import view
     from irqvisor.lab.explore.preempt import question, report, search, text
     from irqvisor.lab.explore.preempt import repro as files
 
@@ -158,13 +155,30 @@ def _explore_switches(
     compile_first(quiet=as_json)
     with progress_bar("exploring", quiet=as_json) as (progress, _):
         found = report.Report(search.explore(asked, lambda told: progress(told.share, told.note()), **who))
+    return _tell(
+        found, text.lines, partial(files.save, asked), repro, require_complete=require_complete, as_json=as_json
+    )
+
+
+def _tell(
+    found: "Report | Schedules",
+    lines: Callable[[Any], Iterator[str]],
+    save: Callable[[Any, Path], None],
+    repro: Path | None,
+    *,
+    require_complete: bool,
+    as_json: bool,
+) -> int:
+    """What was found, and where asked for a file with the first of it; the exit status."""
+    from irqvisor.lab import view
+
     if repro is not None and found.findings:
-        files.save(asked, found.findings[0], repro)
+        save(found.findings[0], repro)
         say(f"{repro}: the first finding; irqvisor replay {repro} runs it again")
     if as_json:
         out_json(found.to_dict())
     else:
-        show(view.sentences(text.lines(found)))
+        show(view.sentences(lines(found)))
     return found.exit_status(require_complete=require_complete)
 
 

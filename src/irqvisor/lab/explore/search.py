@@ -12,10 +12,10 @@ import numpy as np
 
 from irqvisor.lab.explore import site, work
 from irqvisor.lab.explore.bench import was_examined
-from irqvisor.lab.explore.progress import OnProgress, Progress
+from irqvisor.lab.explore.progress import OnProgress
 from irqvisor.lab.explore.question import Injection, Question
 from irqvisor.lab.explore.site import Walk
-from irqvisor.lab.explore.work import PAIR, RANDOM, Journal, Result, Task, schedule_of
+from irqvisor.lab.explore.work import PAIR, RANDOM, Crew, Labour, Result, Task, schedule_of
 from irqvisor.machine import Machine
 
 
@@ -85,42 +85,26 @@ def explore(
     start = site.prepare(question)
     walk = site.walk(start, question.window_instants)
     began = time.perf_counter()
-    results: dict[Task, Result] = {}
-    book = Journal(journal, question, Task, Result) if journal is not None else None
-    if book is not None:
-        results.update(book.read())
-    known = len(results)
-    examined = 0
-
-    def do(tasks: list[Task]) -> None:
-        todo = [task for task in tasks if task not in results]
-        total = len(results) + len(todo)
-
-        def done(task: Task, result: Result) -> None:
-            nonlocal examined
-            results[task] = result
-            examined += sum(int(was_examined(outcomes).sum()) for outcomes in result.outcomes)
-            if book is not None:
-                book.add(task, result)
-            if on_progress is not None:
-                seconds = time.perf_counter() - began
-                on_progress(Progress(len(results), total, len(results) - known, examined, seconds))
-
-        if scheduler is not None:
-            work.in_cluster(work.worker_of, question, scheduler, todo, done)
-        else:
-            work.in_threads(lambda: work.Worker(question, start, walk), todo, workers or work.usual_workers(), done)
-
+    labour = Labour(
+        question,
+        (Task, Result),
+        lambda: work.Worker(question, start, walk),
+        work.worker_of,
+        lambda result: sum(int(was_examined(outcomes).sum()) for outcomes in result.outcomes),
+        Crew(workers, scheduler, journal, on_progress),
+        began,
+    )
+    results: dict[Task, Result] = labour.results
     if question.random is not None:
         numbers = range(question.random)
-        do([Task("", RANDOM, n) for n in numbers])
+        labour.do([Task("", RANDOM, n) for n in numbers])
         sweeps = [_of_schedule(question, walk, n, results[Task("", RANDOM, n)]) for n in numbers]
         return _finished(question, sweeps, results, began)
-    do([Task(source, k) for source in question.sources for k in range(len(walk.pieces))])
+    labour.do([Task(source, k) for source in question.sources for k in range(len(walk.pieces))])
     sweeps = [_single(results, walk, source) for source in question.sources]
     if question.injections == 2:
         firsts = [Task(s.source, PAIR, i) for s in sweeps for i in _worth_a_second(s)]
-        do(firsts)
+        labour.do(firsts)
         sweeps += [
             Sweep((Injection(task.source, task.instant),), *each) for task in firsts for each in _parts(results[task])
         ]

@@ -15,6 +15,7 @@ import os
 import pickle
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from irqvisor.errors import UsageError
 from irqvisor.hv.explore import examine
 from irqvisor.lab.explore import site
 from irqvisor.lab.explore.bench import Bench
+from irqvisor.lab.explore.progress import OnProgress, Progress
 from irqvisor.lab.explore.provenance import code_digest
 from irqvisor.lab.explore.question import Injection, Question
 from irqvisor.lab.explore.site import Piece, Walk
@@ -278,3 +280,73 @@ class Journal:
         """Note a result."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"task": task, **result.to_data()}) + "\n")
+
+
+# -------------------------------------------------------------------------------------------------------- who does it
+@dataclass(frozen=True)
+class Crew:
+    """Who does the tasks of a question, and where results are kept.
+
+    Attributes:
+        workers: threads; None: as many as there are cores.
+        scheduler: address of a Dask scheduler whose workers do it instead.
+        journal: a file of results; what it has is not done again.
+        on_progress: told how far it is, after each task.
+    """
+
+    workers: int | None = None
+    scheduler: str | None = None
+    journal: Path | None = None
+    on_progress: OnProgress | None = None
+
+
+class Labour:
+    """The tasks of one question, done by a crew.
+
+    Args:
+        question: what is explored.
+        kinds: of its tasks and results.
+        here: makes a worker for a thread of this process.
+        there: makes one of the question, in another process.
+        examined: how much was examined for a result.
+        began: when the exploration did.
+
+    Attributes:
+        results: by task.
+    """
+
+    def __init__(
+        self,
+        question: Any,
+        kinds: tuple[type[Any], type[Any]],
+        here: Callable[[], Doer],
+        there: Callable[[Any], Doer],
+        examined: Callable[[Any], int],
+        crew: Crew,
+        began: float,
+    ) -> None:
+        self._question, self._here, self._there, self._crew, self._began = question, here, there, crew, began
+        self._examined_for = examined
+        self._examined = 0
+        self._book = Journal(crew.journal, question, *kinds) if crew.journal is not None else None
+        self.results: dict[Any, Any] = dict(self._book.read()) if self._book is not None else {}
+        self._known = len(self.results)
+
+    def do(self, tasks: Sequence[Any]) -> None:
+        """Do those that have no result yet."""
+        left = [task for task in tasks if task not in self.results]
+        total = len(self.results) + len(left)
+
+        def done(task: Any, result: Any) -> None:
+            self.results[task] = result
+            self._examined += self._examined_for(result)
+            if self._book is not None:
+                self._book.add(task, result)
+            if self._crew.on_progress is not None:
+                fresh, seconds = len(self.results) - self._known, time.perf_counter() - self._began
+                self._crew.on_progress(Progress(len(self.results), total, fresh, self._examined, seconds))
+
+        if self._crew.scheduler is not None:
+            in_cluster(self._there, self._question, self._crew.scheduler, left, done)
+        else:
+            in_threads(self._here, left, self._crew.workers or usual_workers(), done)

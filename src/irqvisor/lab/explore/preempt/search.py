@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from irqvisor.lab.explore import work
 from irqvisor.lab.explore.preempt import start as site
 from irqvisor.lab.explore.preempt.bench import (
     Bench,
@@ -28,8 +27,8 @@ from irqvisor.lab.explore.preempt.bench import (
     awake,
 )
 from irqvisor.lab.explore.preempt.question import Question
-from irqvisor.lab.explore.progress import OnProgress, Progress
-from irqvisor.lab.explore.work import Journal
+from irqvisor.lab.explore.progress import OnProgress
+from irqvisor.lab.explore.work import Crew, Labour
 from irqvisor.machine import Machine
 
 PIECE = 16
@@ -336,28 +335,18 @@ def explore(
     began = time.perf_counter()
     start = site.prepare(question)
     found = roots(question, start)
-    results: dict[Task, Result] = {}
-    book = Journal(journal, question, Task, Result) if journal is not None else None
-    if book is not None:
-        results.update(book.read())
-    known = len(results)
+    labour = Labour(
+        question,
+        (Task, Result),
+        lambda: Worker(question, start, found),
+        worker_of,
+        lambda result: result.runs - result.merged,
+        Crew(workers, scheduler, journal, on_progress),
+        began,
+    )
     tasks = [Task(number) for number in range(len(found.pieces))]
-    todo = [task for task in tasks if task not in results]
-
-    def done(task: Task, result: Result) -> None:
-        results[task] = result
-        if book is not None:
-            book.add(task, result)
-        if on_progress is not None:
-            fresh = len(results) - known
-            examined = sum(each.runs - each.merged for each in results.values())
-            on_progress(Progress(len(results), len(tasks), fresh, examined, time.perf_counter() - began))
-
-    if scheduler is not None:
-        work.in_cluster(worker_of, question, scheduler, todo, done)
-    else:
-        work.in_threads(lambda: Worker(question, start, found), todo, workers or work.usual_workers(), done)
-    ordered = (found.result, *(results[task] for task in tasks))
+    labour.do(tasks)
+    ordered = (found.result, *(labour.results[task] for task in tasks))
     return Exploration(question, start, found, ordered, time.perf_counter() - began)
 
 
