@@ -93,11 +93,15 @@ def program(functions: dict[str, Any]) -> Any:
 
 
 def _link(module: Any, libraries: list[Any], own: Container[str]) -> None:
-    """Link libraries into a module, all of whose functions but its own are for it alone then: LLVM may inline,
-    specialise and drop them."""
+    """Link libraries into a module, which has their functions for itself alone then."""
     for library in libraries:
         linked = library._final_module if isinstance(library, Part) else library._get_module_for_linking()
         module.link_in(linked, preserve=True)
+    hide_all_but(module, own)
+
+
+def hide_all_but(module: Any, own: Container[str]) -> None:
+    """Nobody else needs a module's functions but these by name: LLVM may inline, specialise and drop the others."""
     for function in module.functions:
         if not function.is_declaration and function.name not in own:
             function.linkage = llvm.Linkage.internal

@@ -11,6 +11,7 @@ from llvmlite import binding as llvm
 from llvmlite import ir
 from llvmlite.binding.newpassmanagers import create_new_module_pass_manager
 
+from irqvisor._link import hide_all_but
 from irqvisor.hw import host
 from irqvisor.hw.state import CONTEXT, PAGE_SHIFT, PAGE_WORDS
 from irqvisor.spec.power_isa import MSR_SF
@@ -153,9 +154,7 @@ def object_code(region: Region) -> bytes:
     """Machine code for a region, as an object file with the function NAME."""
     module = llvm.parse_assembly(str(_Writer(region).module))
     module.link_in(llvm.parse_bitcode(verbs.bitcode()))
-    for function in module.functions:
-        if not function.is_declaration and function.name != NAME:
-            function.linkage = llvm.Linkage.internal
+    hide_all_but(module, {NAME})
     target = target_machine()
     module.triple, module.data_layout = target.triple, str(target.target_data)
     builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=2))

@@ -18,7 +18,7 @@ _making = threading.Lock()
 
 
 def needs_page(code: np.ndarray[Any, Any], number: int) -> bool:
-    """Whether a decoded page has no plain copy yet: then `install` takes a page of the pool."""
+    """Whether a decoded page has no plain copy yet: then `prepare` takes a page of the pool."""
     return not code[_first(number) + PAGE_WORDS]["imm"]
 
 
@@ -51,6 +51,11 @@ def prepare(code: np.ndarray[Any, Any], number: int) -> int:
     known = (page["op"] != ops.HOST) & (page["op"] != ops.UNDECODED)
     plain[known] = page[known]
     return aside
+
+
+def begins(code: np.ndarray[Any, Any], number: int, word: int) -> bool:
+    """Whether host code begins at a word of a decoded page."""
+    return bool(code[_first(number) + word]["op"] == ops.HOST)
 
 
 def is_at_hand(region: Region) -> bool:

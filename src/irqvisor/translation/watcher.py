@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from irqvisor._jit import BOUNDSCHECK, NOJIT
-from irqvisor.hw import ops, panel
+from irqvisor.hw import panel
 from irqvisor.hw.interpret import PAGE_BYTES
-from irqvisor.hw.state import CODE_PAGE, CODE_STRIDE, PAGE_SHIFT, PAGE_WORDS
+from irqvisor.hw.state import CODE_PAGE, PAGE_SHIFT, PAGE_WORDS
 from irqvisor.tables import Arrays, Table, Views
 from irqvisor.translation import install
 from irqvisor.translation.region import regions
@@ -115,4 +115,4 @@ class Watcher:
 
     def _is_covered(self, code: np.ndarray[Any, Any], page: int, word: int) -> bool:
         leader = self._covered.get((page, word))
-        return leader is not None and code[1 + (page - 1) * CODE_STRIDE + leader]["op"] == ops.HOST
+        return leader is not None and install.begins(code, page, leader)
