@@ -24,7 +24,7 @@ from irqvisor._link import Apart, Part, Whole, pipeline
 F = TypeVar("F", bound=Callable[..., Any])
 
 PACKAGE = Path(__file__).parent
-COMPILED = ("_jit.py", "_link.py", "tables.py", "trace.py", "spec", "hw", "hv", "translation")
+COMPILED = ("_fields.py", "_jit.py", "_link.py", "tables.py", "trace.py", "spec", "hw", "hv", "translation")
 """Files and folders whose text compiled code depends on, relative to the package."""
 
 NOJIT = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")

@@ -25,6 +25,7 @@ from numba.core import cgutils
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_getattr, models, register_model
 
+from irqvisor._fields import Record
 from irqvisor._jit import BOUNDSCHECK, NOJIT
 
 ALIGN = 64
@@ -121,7 +122,7 @@ def _plain(number: Table) -> Any:
 
 
 def _compiled(number: Table, dtype: np.dtype[Any]) -> Any:
-    record = numba.from_dtype(dtype)
+    record = Record(number.name, dtype)
     size = dtype.itemsize
     slot = 2 * int(number)
 

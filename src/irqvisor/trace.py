@@ -183,9 +183,15 @@ log = table(Table.LOG, LOG)
 
 
 @hot
+def is_logging(m):
+    """Whether the event log is on."""
+    return observed(m, 0).log_on != 0
+
+
+@hot
 def emit(m, kind, cycle, p, d, s, ident, value):
     """Append a record to the event log, when it is on."""
-    if observed(m, 0).log_on != 0:
+    if is_logging(m):
         append(m, kind, cycle, p, d, s, ident, value)
 
 

@@ -8,9 +8,9 @@ import irqvisor.hv.state
 import irqvisor.hw.wiring
 import irqvisor.trace  # noqa: F401  a buffer has every table
 from irqvisor import tables
-from irqvisor._jit import entry
+from irqvisor._jit import entry, jit
 from irqvisor.hw import memory, spr
-from irqvisor.hw.interpret import interpret
+from irqvisor.hw.interpret import interpreter
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import CODE_STRIDE, LEVEL_OF, NEVER, WATCHED, Model, RegionKind, context, pcpu
 from irqvisor.hw.timer import set_decrementer
@@ -33,6 +33,15 @@ EXC_ENTRY, EXC_RETURN = 5, 3
 """Cycles that an interrupt and the return from one take here."""
 
 
+@jit
+def nobody(m, p):
+    """A hypervisor that answers no call."""
+    return False
+
+
+interpret = interpreter(nobody)
+
+
 @entry
 def run(m, p, quota):
     return interpret(borrow(m), p, quota)
@@ -40,11 +49,12 @@ def run(m, p, quota):
 
 @entry
 def write_ram(m, a, size, value):
-    memory.write_ram(m, a, size, value)
+    memory.write_ram(borrow(m), a, size, value)
 
 
 @entry
 def write_dec(m, p, value):
+    m = borrow(m)
     set_decrementer(m, context(m, pcpu(m, p).context), pcpu(m, p).now, value)
 
 

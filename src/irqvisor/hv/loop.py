@@ -12,7 +12,7 @@ from irqvisor._jit import cold, entry, hot, jit
 from irqvisor.hv import accounting, board, dispatch, event_channel, hcall, lines, notify, partition, scheduler
 from irqvisor.hv.state import Defect, Entry, Exit, Where, pirq, vcpu
 from irqvisor.hw import devices, doorbell, memory, openpic, timeline, wiring
-from irqvisor.hw.interpret import interpret
+from irqvisor.hw.interpret import interpreter
 from irqvisor.hw.outcome import Outcome
 from irqvisor.hw.state import NEVER, NOBODY, Arrival, EventKind, Phase, Stop, context, header, pcpu, request, source
 from irqvisor.hw.timer import decrementer_due
@@ -134,6 +134,21 @@ def take_hcall(m, p):
 
 
 @cold
+def answer_hcall(m, p):
+    """A hypercall, all the way out. True if the vCPU that made it goes on, and nobody else wants to see the machine
+    before."""
+    pc = pcpu(m, p)
+    v = pc.context
+    if not take_hcall(m, p):
+        return False
+    leave(m, p)
+    return pc.context == v and pc.waiting == 0 and request(m).reason == Stop.BUDGET and not trace.is_logging(m)
+
+
+interpret = interpreter(answer_hcall)
+
+
+@cold
 def take_doorbell(m, p):
     """A doorbell that the devices could not settle: a lie ends the domain; else ask where the notification is. True if
     the hypervisor was entered."""
@@ -160,8 +175,6 @@ def take_board(m, p):
 @hot
 def take(m, p, outcome):
     """Why the processor stopped. True if that was an entry into the hypervisor, and it is on its way out."""
-    if outcome == Outcome.HCALL:
-        return take_hcall(m, p)
     if outcome == Outcome.EXTERNAL:
         take_external(m, p)
         return True

@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from irqvisor._fields import mark
 from irqvisor._jit import BOUNDSCHECK, NOJIT, hot
 from irqvisor.spec.bits import i8, u8
 
@@ -26,6 +27,7 @@ def _wide_load(bits: int) -> Any:
     def wide(typingctx: Any, ram: Any, a: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             value = builder.load(_address(context, builder, signature, args, bits), align=1)
+            mark(builder, value, "RAM")
             if bits > 8:
                 value = builder.bswap(value)
             return builder.zext(value, ir.IntType(64)) if bits < 64 else value
@@ -42,7 +44,7 @@ def _wide_store(bits: int) -> Any:
             value = builder.trunc(args[2], ir.IntType(bits)) if bits < 64 else args[2]
             if bits > 8:
                 value = builder.bswap(value)
-            builder.store(value, _address(context, builder, signature, args, bits), align=1)
+            mark(builder, builder.store(value, _address(context, builder, signature, args, bits), align=1), "RAM")
             return context.get_dummy_value()
 
         return types.none(ram, types.int64, types.int64), codegen

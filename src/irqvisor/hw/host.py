@@ -3,11 +3,11 @@
 A decoded page with host code has the operation HOST where such code begins, with its address as the immediate. The
 page's last record says how far away its plain copy is. Host code is a function of
 
-    machine, context, n, budget, word of the page, address of the instruction, top -> n, word to go on at
+    machine, context, n, budget, address of the instruction, top -> n, why it left
 
 all int64 but the two pointers, with the meaning that they have in `stretch`. It completes instructions as `stretch`
-would, until the count may not suffice for a block, or it meets a word that it does not hold. With STUCK in its answer
-the word to go on at is one that no stretch completes. GONE in place of a word: NIP is in another page.
+would, and sets NIP. It leaves for where it has no code (ELSEWHERE); for an instruction of its page that no stretch
+completes (STUCK); or because the count may not suffice for the next block (SHORT).
 """
 
 import platform
@@ -19,8 +19,7 @@ from numba.extending import intrinsic
 
 from irqvisor._jit import NOJIT
 
-GONE = -1
-STUCK = 1 << 16
+ELSEWHERE, STUCK, SHORT = range(3)
 
 KEEPERS = ("x86_64", "amd64", "aarch64", "arm64")
 """Processors, by the names that systems have for them, for which LLVM knows that convention."""
@@ -30,11 +29,11 @@ CALLING_CONVENTION = "preserve_mostcc" if platform.machine().lower() in KEEPERS 
 POINTER = ir.PointerType()
 WORD = ir.IntType(64)
 RESULT = ir.LiteralStructType([WORD, WORD])
-SIGNATURE = ir.FunctionType(RESULT, [POINTER, POINTER, WORD, WORD, WORD, WORD, WORD])
+SIGNATURE = ir.FunctionType(RESULT, [POINTER, POINTER, WORD, WORD, WORD, WORD])
 
 
 @intrinsic
-def _call(typingctx: Any, address: Any, m: Any, cpu: Any, n: Any, budget: Any, word: Any, pc: Any, top: Any) -> Any:
+def _call(typingctx: Any, address: Any, m: Any, cpu: Any, n: Any, budget: Any, pc: Any, top: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         function = builder.inttoptr(args[0], SIGNATURE.as_pointer())
         result = builder.call(function, args[1:], cconv=CALLING_CONVENTION)
@@ -42,7 +41,7 @@ def _call(typingctx: Any, address: Any, m: Any, cpu: Any, n: Any, budget: Any, w
             builder, signature.return_type, [builder.extract_value(result, 0), builder.extract_value(result, 1)]
         )
 
-    numbers = [types.int64] * 5
+    numbers = [types.int64] * 4
     return types.UniTuple(types.int64, 2)(types.int64, m, cpu, *numbers), codegen
 
 

@@ -13,6 +13,9 @@ what ends one, without leaving compiled code. Its rules:
 Entered with a context that is running; what hardware cannot finish by itself is reported as an `Outcome`.
 """
 
+from enum import IntEnum
+from typing import Any
+
 from irqvisor._jit import cold, hot, jit
 from irqvisor.hw import decode
 from irqvisor.hw.exceptions import Due, checks_machine, enter, interrupt, machine_check
@@ -57,7 +60,7 @@ from irqvisor.hw.state import (
     request,
 )
 from irqvisor.hw.storage import data_access
-from irqvisor.hw.stretch import EA_32, NOWHERE, bias_of, is_decoded, order_of, plain_place, stretch
+from irqvisor.hw.stretch import NOWHERE, course, is_decoded, operation_at, order_of
 from irqvisor.hw.system import system
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec.bits import i8, u8, ult
@@ -73,56 +76,58 @@ from irqvisor.spec.power_isa import (
     MSR_IR,
     MSR_LE,
     MSR_SE,
-    MSR_SF,
     VEC_INSTRUCTION_STORAGE,
     VEC_TRACE,
 )
 
 PAGE_BYTES = 1 << PAGE_SHIFT
 
-FETCH_FAULT = -(1 << 62)
-FETCH_COLD = FETCH_FAULT + 1
-FETCH_FAILED = FETCH_FAULT + 2
-"""Fetch biases below this are failures; real ones are far above."""
+
+class Fetch(IntEnum):
+    """What became of an instruction that has to be had."""
+
+    READY = 0
+    FAULT = 1  # it is nowhere
+    COLD = 2  # the pool of decoded words is full, or shared: Python makes room
 
 
-@hot
-def code_bias(m, cpu, pc):
-    """Where the decoded page of `pc` starts: index of a word = (pc >> 2) + bias. Below FETCH_FAILED: not to be had."""
-    real = pc & EA_64
-    if ult(real, cpu.win_size) and cpu.msr & MSR_IR == 0:
-        entry = i8(codemap(m, (cpu.win_base + real) >> PAGE_SHIFT).entry)
-        if is_decoded(entry, order_of(cpu)):
-            return bias_of(entry, pc)
-    return make_code(m, cpu, pc)
-
-
-@cold
-def make_code(m, cpu, pc):
-    """`code_bias` of a page that is not decoded, or in another order: makes room in the pool."""
-    real = pc & EA_64
+@jit
+def make_code(m, cpu):
+    """Give the page of NIP decoded words, or another byte order: makes room in the pool. Returns a Fetch."""
+    real = cpu.nip & EA_64
     if not ult(real, cpu.win_size) or cpu.msr & MSR_IR != 0:
-        return FETCH_FAULT
+        return Fetch.FAULT
     page = (cpu.win_base + real) >> PAGE_SHIFT
     entry = i8(codemap(m, page).entry)
     if entry & WATCHED != 0:
-        return FETCH_FAULT
-    order = order_of(cpu)
+        return Fetch.FAULT
+    if is_decoded(entry, order_of(cpu)):
+        return Fetch.READY
+    if pool_is_shared(m) != 0:
+        return Fetch.COLD
     if entry & CODE_PAGE == 0:
         used = m.code[0].imm
-        if pool_is_shared(m) != 0 or 1 + (used + 1) * CODE_STRIDE > len(m.code):
-            return FETCH_COLD
+        if 1 + (used + 1) * CODE_STRIDE > len(m.code):
+            return Fetch.COLD
         m.code[0].imm = used + 1
         m.code[(used + 1) * CODE_STRIDE].op = PAGE_END
-        entry = (entry & CLEAN) | (used + 1) | order
-        codemap(m, page).entry = entry
+        codemap(m, page).entry = (entry & CLEAN) | (used + 1) | order_of(cpu)
     else:  # its words mean something else now
-        if pool_is_shared(m) != 0:
-            return FETCH_COLD
         forget_page(m, entry & CODE_PAGE)
-        entry ^= LITTLE
-        codemap(m, page).entry = entry
-    return bias_of(entry, pc)
+        codemap(m, page).entry = entry ^ LITTLE
+    return Fetch.READY
+
+
+@cold
+def make_ready(m, cpu, isa, place):
+    """The instruction at NIP is not decoded, or its page is not, or the page before has ended. Returns a Fetch."""
+    if place == NOWHERE:
+        return make_code(m, cpu)
+    if m.code[place].op == UNDECODED:
+        if pool_is_shared(m) != 0:
+            return Fetch.COLD
+        decode_at(m, cpu, isa, place, cpu.nip)
+    return Fetch.READY
 
 
 @cold
@@ -197,6 +202,15 @@ def shorten(d, pc):
     d.imm >>= 2
 
 
+@hot
+def is_instruction(m, place):
+    """Whether an instruction was decoded at a place."""
+    if place == NOWHERE:
+        return False
+    op = i8(m.code[u8(place)].op)
+    return op != UNDECODED and op != PAGE_END
+
+
 @jit
 def is_breakpoint(m, a):
     """Whether somebody wants to stop before the instruction at a RAM offset."""
@@ -206,7 +220,7 @@ def is_breakpoint(m, a):
     return False
 
 
-@cold
+@jit
 def decode_at(m, cpu, isa, place, pc):
     """Decode the word at an address into its place, in a pool that is not shared."""
     d = m.code[place]
@@ -218,83 +232,77 @@ def decode_at(m, cpu, isa, place, pc):
         decode.put(d, ATTN, 0, 0, 0, 1, 0)
 
 
-@cold
-def interpret(m, p, quota):
-    """Run pCPU `p`'s context until the machine's horizon, for at most `quota` instructions. Returns an Outcome."""
-    pc = pcpu(m, p)
-    cpu = context(m, pc.context)
-    cpi = header(m).cpi
-    last = pc.icount + quota
-    while True:
-        # State that slow instructions may change is read afresh here
-        if is_quiet(pc, cpu):
-            end = min(cpu.dec_at, pc.hdec_at, header(m).horizon)
-        else:
-            due = interrupt(m, p, cpu)
-            if due == Due.EXTERNAL:
-                return Outcome.EXTERNAL
-            if due == Due.HDEC:
-                return Outcome.HDEC
-            end = until(m, pc, cpu)
-        base = pc.now
-        budget = min(instructions_for(end - base, cpi), last - pc.icount)
-        if budget <= 0:
-            return Outcome.LIMIT
-        msr = cpu.msr
-        top = cpu.win_size - 8
-        if msr & (MSR_DR | MSR_SE | MSR_BE) != 0:
-            if msr & MSR_DR != 0:
-                top = -1
-            if msr & (MSR_SE | MSR_BE) != 0:
-                budget = 1
-        n = 0
-        d = m.code[0]
-        bias = FETCH_FAILED
-        began = NOWHERE
-        address = cpu.nip
-        while n < budget:
-            if msr & MSR_SF == 0:
-                cpu.nip &= EA_32
-            bias = code_bias(m, cpu, cpu.nip)
-            if bias < FETCH_FAILED:
-                break
-            began = (cpu.nip >> 2) + bias
-            n, place = stretch(m, cpu, pc.isa, bias, n, budget, top)
-            if place == NOWHERE:
-                continue
-            d = m.code[u8(place)]
-            op = i8(d.op)
-            if op == UNDECODED and n < budget:
-                if pool_is_shared(m) != 0:
-                    bias = FETCH_COLD
+def interpreter(hypercall: Any) -> Any:
+    """A processor whose hypervisor is `hypercall`, a compiled function of the machine and the pCPU: it answers the call
+    that the context has made, all the way out, and says whether that context goes on at once."""
+
+    @cold
+    def interpret(m, p, quota):
+        """Run pCPU `p`'s context until the machine's horizon, for at most `quota` instructions. Returns an Outcome."""
+        pc = pcpu(m, p)
+        cpu = context(m, pc.context)
+        last = pc.icount + quota
+        while True:
+            # State that slow instructions may change is read afresh here
+            if is_quiet(pc, cpu):
+                end = min(cpu.dec_at, pc.hdec_at, header(m).horizon)
+            else:
+                due = interrupt(m, p, cpu)
+                if due == Due.EXTERNAL:
+                    return Outcome.EXTERNAL
+                if due == Due.HDEC:
+                    return Outcome.HDEC
+                end = until(m, pc, cpu)
+            budget = min(instructions_for(end - pc.now, header(m).cpi), last - pc.icount)
+            if budget <= 0:
+                return Outcome.LIMIT
+            msr = cpu.msr
+            top = cpu.win_size - 8
+            if msr & (MSR_DR | MSR_SE | MSR_BE) != 0:
+                if msr & MSR_DR != 0:
+                    top = -1
+                if msr & (MSR_SE | MSR_BE) != 0:
+                    budget = 1
+            address = cpu.nip
+            n = 0
+            place = NOWHERE
+            is_slow = False
+            fetched = Fetch.READY
+            while fetched == Fetch.READY:
+                n, place, is_slow = course(m, pc, cpu, n, budget, top)
+                if is_slow or n >= budget or is_instruction(m, place):
                     break
-                decode_at(m, cpu, pc.isa, place, cpu.nip)
-            elif op != PAGE_END:
-                break
-        pc.now = base + n * cpi
-        pc.icount += n
-        if n == budget:
-            if msr & (MSR_SE | MSR_BE) != 0:
-                trace_completed(m, p, cpu, i8(m.code[plain_place(m, began, address)].op), address)
-        elif bias < FETCH_FAILED:
-            if bias == FETCH_COLD:
+                fetched = make_ready(m, cpu, pc.isa, place)
+            pc.now += n * header(m).cpi
+            pc.icount += n
+            if is_slow or (n < budget and fetched == Fetch.READY):
+                # One instruction that may touch anything
+                d = m.code[u8(place)]
+                op = i8(d.op)
+                address = cpu.nip
+                outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
+                if outcome == Outcome.AGAIN:
+                    return Outcome.AGAIN
+                pc.icount += 1
+                pc.now += header(m).cpi
+                if outcome == Outcome.HCALL:
+                    if not hypercall(m, p):
+                        return Outcome.HCALL
+                else:
+                    if msr & cpu.msr & (MSR_SE | MSR_BE) != 0 and op != RFID and op != HRFID:
+                        trace_completed(m, p, cpu, op, address)
+                    if outcome != Outcome.DONE:
+                        return outcome
+            elif n >= budget:
+                if msr & (MSR_SE | MSR_BE) != 0:
+                    trace_completed(m, p, cpu, operation_at(m, cpu, address), address)
+            elif fetched == Fetch.COLD:
                 request(m).reason = Stop.CODE
                 request(m).pcpu = p
                 return Outcome.AGAIN
-            if not fetch_fault(m, p, cpu):
+            elif not fetch_fault(m, p, cpu):
                 return Outcome.AGAIN
-        else:
-            # One instruction that may touch anything
-            op = i8(d.op)
-            address = cpu.nip
-            outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
-            if outcome == Outcome.AGAIN:
-                return Outcome.AGAIN
-            pc.icount += 1
-            pc.now += cpi
-            if msr & cpu.msr & (MSR_SE | MSR_BE) != 0 and outcome != Outcome.HCALL and op != RFID and op != HRFID:
-                trace_completed(m, p, cpu, op, address)
-            if outcome != Outcome.DONE:
-                return outcome
-        if pc.now >= header(m).horizon or pc.icount >= last:
-            return Outcome.LIMIT
+            if pc.now >= header(m).horizon or pc.icount >= last:
+                return Outcome.LIMIT
+
+    return interpret

@@ -4,18 +4,18 @@ A stretch knows one mode and one count. It leaves at the first instruction that 
 instruction, an access that is not plain RAM, a word that is not decoded. What it does execute can neither raise an
 interrupt nor make one possible, so nobody looks for one before its count is up.
 
-Where host code begins (`hw/host.py`) it goes on in that, as far as the count suffices.
+Where host code begins (`hw/host.py`) a `course` goes on in that, as far as the count suffices.
 
 Speed rules, all measured: the place of the decoded word (`at`) and the count (`n`) are the only values that change from
 one instruction to the next; nothing here is called, all is inlined; what is rare is left to `interpret`.
 """
 
-from irqvisor._jit import hot, jit
+from irqvisor._jit import cold, hot
 from irqvisor.hw.alu import alu
 from irqvisor.hw.branch import branch
 from irqvisor.hw.carry import carry, record
 from irqvisor.hw.condition import condition
-from irqvisor.hw.host import GONE, STUCK, call_host
+from irqvisor.hw.host import ELSEWHERE, STUCK, call_host
 from irqvisor.hw.memory import EA_64, disturbs, load8, load16, load32, load64, store8, store16, store32, store64
 from irqvisor.hw.ops import (
     ALU_END,
@@ -64,7 +64,7 @@ from irqvisor.hw.ops import (
 from irqvisor.hw.spr import quick_move
 from irqvisor.hw.state import CODE_PAGE, CODE_STRIDE, LITTLE, PAGE_SHIFT, PAGE_WORDS, WATCHED, codemap
 from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, low32, sext16, sext32, sub, u8, ult
-from irqvisor.spec.power_isa import CR_EQ, MSR_EE, MSR_LE, MSR_PR, MSR_RI, MSR_SF
+from irqvisor.spec.power_isa import CR_EQ, MSR_EE, MSR_IR, MSR_LE, MSR_PR, MSR_RI, MSR_SF
 
 EA_32 = (1 << 32) - 1
 
@@ -181,7 +181,8 @@ def order_of(cpu):
 
 @hot
 def bias_of(entry, pc):
-    """Where the decoded page of `pc` lies, whose entry in the code map this is."""
+    """Where the decoded page of `pc` lies, whose entry in the code map this is: a word's place is (address >> 2) +
+    bias."""
     return 1 + ((entry & CODE_PAGE) - 1) * CODE_STRIDE - ((pc >> PAGE_SHIFT) << (PAGE_SHIFT - 2))
 
 
@@ -195,10 +196,16 @@ def is_decoded(entry, order):
 def bias_at(m, cpu, target):
     """Where the decoded page of an address lies; NOWHERE if it has nothing decoded that may be run."""
     real = target & EA_64
-    if not ult(real, cpu.win_size):
+    if not ult(real, cpu.win_size) or cpu.msr & MSR_IR != 0:
         return NOWHERE
     entry = i8(codemap(m, (cpu.win_base + real) >> PAGE_SHIFT).entry)
     return bias_of(entry, target) if is_decoded(entry, order_of(cpu)) else NOWHERE
+
+
+@hot
+def plain(m, place, pc):
+    """The place of the plain copy of a word at `pc` where host code begins."""
+    return place + m.code[u8(place - ((pc >> 2) & (PAGE_WORDS - 1)) + PAGE_WORDS)].imm
 
 
 @hot
@@ -275,76 +282,76 @@ def complete(m, cpu, isa, d, op, sf, top, pc):
     return True
 
 
-@jit
-def stretch(m, cpu, isa, bias, n, budget, top):
-    """Complete instructions of `cpu`, at architecture level `isa`, from NIP on until `n` reaches `budget`.
+@cold
+def stretch(m, pc, cpu, place, n, budget, top):
+    """Complete instructions of `cpu`, on the processor `pc`, until `n` reaches `budget`.
 
-    `bias` says where the decoded page lies: a word's place is (address >> 2) + bias. `top` is the highest window offset
-    at which any access fits, -1 if there is none. Returns n and the place of NIP, which with n < budget is of an
-    instruction that is not done here; NOWHERE if its page has nothing decoded.
+    `place` is that of the decoded word at NIP. `top` is the highest window offset at which any access fits, -1 if there
+    is none. Returns n and the place of NIP, which with n < budget is of an instruction that is not done here, or where
+    host code begins; NOWHERE if its page has nothing decoded.
     """
     code = m.code
+    isa = pc.isa
     sf = cpu.msr & MSR_SF
-    aside = 0  # how far away the copy of the page is that has no host code, while that is being executed
-    at = (cpu.nip >> 2) + bias
+    at = place
+    bias = at - (cpu.nip >> 2)
     while n < budget:
         d = code[u8(at)]
         op = i8(d.op)
         if ult(op - MEM_END, BRANCH_END - MEM_END):
-            pc = (at - bias) << 2
-            target = branch(cpu, op, d, pc, sf)
+            here = (at - bias) << 2
+            target = branch(cpu, op, d, here, sf)
             n += 1
-            if (target ^ pc) >> PAGE_SHIFT != 0:
+            if (target ^ here) >> PAGE_SHIFT != 0:
                 bias = bias_at(m, cpu, target)
                 if bias == NOWHERE:
                     cpu.nip = target
                     return n, NOWHERE
-                aside = 0
             at = (target >> 2) + bias
             continue
         elif ult(op - NEAR_FIRST, NEAR_END - NEAR_FIRST):
             at = near(cpu, op, d, at, (at - bias) << 2, sf)
             n += 1
             continue
-        elif op == HOST:
-            pc = (at - bias) << 2
-            word = (pc >> 2) & (PAGE_WORDS - 1)
-            began = n
-            went = word
-            if sf != 0:
-                n, went = call_host(d.imm, m, cpu, n, budget, word, pc, top)
-            if went == GONE:
-                bias = bias_at(m, cpu, cpu.nip)
-                if bias == NOWHERE:
-                    return n, NOWHERE
-                at = (cpu.nip >> 2) + bias
-                continue
-            away = code[u8(at - word + PAGE_WORDS)].imm
-            at += (went & ~STUCK) - word
-            if went & STUCK != 0 or n == began:
-                aside = away
-                at += aside
-                bias += aside
-            if went & STUCK != 0:
-                break
-            continue
-        elif not complete(m, cpu, isa, d, op, sf, top, (at - bias) << 2):
-            if op != UNDECODED or aside == 0:
-                break
-            at -= aside
-            bias -= aside
-            aside = 0
-            continue
+        elif op == HOST or not complete(m, cpu, isa, d, op, sf, top, (at - bias) << 2):
+            break
         n += 1
         at += 1
     cpu.nip = (at - bias) << 2
     return n, at
 
 
-@jit
-def plain_place(m, place, pc):
-    """The place of the decoded word at an address, whether or not host code begins at its own."""
-    d = m.code[place]
-    if d.op != HOST:
-        return place
-    return place + m.code[place - ((pc >> 2) & (PAGE_WORDS - 1)) + PAGE_WORDS].imm
+@hot
+def course(m, pc, cpu, n, budget, top):
+    """As `stretch`, from NIP on, wherever its place is, and in host code where there is some. Returns n, the place of
+    NIP, and whether that is known to be of an instruction that no stretch completes."""
+    while n < budget:
+        if cpu.msr & MSR_SF == 0:
+            cpu.nip &= EA_32
+        nip = cpu.nip
+        bias = bias_at(m, cpu, nip)
+        if bias == NOWHERE:
+            return n, NOWHERE, False
+        place = (nip >> 2) + bias
+        if i8(m.code[u8(place)].op) == HOST:
+            if cpu.msr & MSR_SF != 0:
+                n, why = call_host(m.code[u8(place)].imm, m, cpu, n, budget, nip, top)
+                if why == ELSEWHERE:
+                    continue
+                place += (cpu.nip - nip) >> 2
+                if why == STUCK:
+                    return n, plain(m, place, cpu.nip), True
+            place = plain(m, place, cpu.nip)
+        n, place = stretch(m, pc, cpu, place, n, budget, top)
+        if place == NOWHERE or i8(m.code[u8(place)].op) != HOST:
+            return n, place, False
+    return n, NOWHERE, False
+
+
+@cold
+def operation_at(m, cpu, pc):
+    """The operation at an address whose page is decoded, whether or not host code begins there."""
+    place = (pc >> 2) + bias_at(m, cpu, pc)
+    if i8(m.code[u8(place)].op) == HOST:
+        place = plain(m, place, pc)
+    return i8(m.code[u8(place)].op)

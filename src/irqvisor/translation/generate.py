@@ -34,7 +34,7 @@ class _Writer:
         self.module = ir.Module(NAME)
         self.function = ir.Function(self.module, host.SIGNATURE, NAME)
         self.function.calling_convention = host.CALLING_CONVENTION
-        self.m, self.cpu, self.n, self.budget, self.word, pc, self.top = self.function.args
+        self.m, self.cpu, self.n, self.budget, pc, self.top = self.function.args
         self.cpu.add_attribute("noalias")  # nothing else reaches the context while it runs
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.verbs = {
@@ -49,10 +49,11 @@ class _Writer:
         self.heads = {leader: ir.IRBuilder(block).phi(WORD, "n") for leader, block in self.entries.items()}
         self.leave = self.function.append_basic_block("leave")
         leaving = ir.IRBuilder(self.leave)
-        self.left_n, self.left_word = leaving.phi(WORD), leaving.phi(WORD)
+        self.left_n, self.left_nip, self.left_why = leaving.phi(WORD), leaving.phi(WORD), leaving.phi(WORD)
+        leaving.store(self.left_nip, leaving.gep(self.cpu, [WORD(NIP)], source_etype=BOOL))
         result = leaving.insert_value(ir.Constant(host.RESULT, ir.Undefined), self.left_n, 0)
-        leaving.ret(leaving.insert_value(result, self.left_word, 1))
-        self._go_on_at(self.word, self.n)
+        leaving.ret(leaving.insert_value(result, self.left_why, 1))
+        self._go_on_at(pc, self.n)
         for leader, words in region.blocks.items():
             self._block(leader, words)
 
@@ -64,10 +65,14 @@ class _Writer:
         self.builder.call(self.verbs[name], [answer, self.raised, *given])
         return self.builder.load(answer, typ=result)
 
-    def _leave(self, n: Any, word: Any) -> None:
+    def _leave(self, n: Any, nip: Any, why: int) -> None:
         self.left_n.add_incoming(n, self.builder.block)
-        self.left_word.add_incoming(word, self.builder.block)
+        self.left_nip.add_incoming(nip, self.builder.block)
+        self.left_why.add_incoming(WORD(why), self.builder.block)
         self.builder.branch(self.leave)
+
+    def _address(self, word: int) -> Any:
+        return self.builder.add(self.page, WORD(4 * word))
 
     def _enter(self, word: int, n: Any) -> None:
         """Go on at a word of this page that is known."""
@@ -75,17 +80,18 @@ class _Writer:
             self.heads[word].add_incoming(n, self.builder.block)
             self.builder.branch(self.entries[word])
         else:
-            self._leave(n, WORD(word))
+            self._leave(n, self._address(word), host.ELSEWHERE)
 
-    def _go_on_at(self, word: Any, n: Any) -> None:
-        """Go on at a word of this page that the guest has computed."""
+    def _go_on_at(self, address: Any, n: Any) -> None:
+        """Go on at an address in this page that the guest has computed."""
+        word = self.builder.and_(self.builder.lshr(address, WORD(2)), WORD(PAGE_WORDS - 1))
         elsewhere = self.builder.append_basic_block("elsewhere")
         choice = self.builder.switch(word, elsewhere)
         for leader, block in self.entries.items():
             choice.add_case(WORD(leader), block)
             self.heads[leader].add_incoming(n, self.builder.block)
         self.builder = ir.IRBuilder(elsewhere)
-        self._leave(n, word)
+        self._leave(n, address, host.ELSEWHERE)
 
     def _block(self, leader: int, words: range) -> None:
         self.builder = ir.IRBuilder(self.entries[leader])
@@ -94,7 +100,7 @@ class _Writer:
         short = self.builder.append_basic_block("short")
         self.builder.cbranch(self.builder.icmp_signed(">=", enough, WORD(len(words))), fits, short)
         self.builder = ir.IRBuilder(short)
-        self._leave(n, WORD(leader))
+        self._leave(n, self._address(leader), host.SHORT)
         self.builder = ir.IRBuilder(fits)
         for count, word in enumerate(words):
             if is_branch(int(self.region.records[word]["op"])):
@@ -110,7 +116,7 @@ class _Writer:
         constant = ir.Constant(ir.ArrayType(BOOL, CODE.itemsize), text)
         kept = ir.GlobalVariable(self.module, constant.type, f"record_{word}")
         kept.initializer, kept.global_constant, kept.linkage = constant, True, "private"
-        return kept.bitcast(POINTER), WORD(int(record["op"])), self.builder.add(self.page, WORD(4 * word))
+        return kept.bitcast(POINTER), WORD(int(record["op"])), self._address(word)
 
     def _instruction(self, word: int, n: Any) -> None:
         record, op, pc = self._operands(word)
@@ -118,7 +124,7 @@ class _Writer:
         stuck, next_one = self.builder.append_basic_block("stuck"), self.builder.append_basic_block("next")
         self.builder.cbranch(self.builder.icmp_unsigned("!=", done, BOOL(0)), next_one, stuck)
         self.builder = ir.IRBuilder(stuck)
-        self._leave(n, WORD(word | host.STUCK))
+        self._leave(n, pc, host.STUCK)
         self.builder = ir.IRBuilder(next_one)
 
     def _branch(self, word: int, n: Any) -> None:
@@ -137,10 +143,9 @@ class _Writer:
         away = self.builder.lshr(self.builder.xor(target, pc), WORD(PAGE_SHIFT))
         self.builder.cbranch(self.builder.icmp_signed("==", away, WORD(0)), stays, gone)
         self.builder = ir.IRBuilder(gone)
-        self.builder.store(target, self.builder.gep(self.cpu, [WORD(NIP)], source_etype=BOOL))
-        self._leave(n, WORD(host.GONE))
+        self._leave(n, target, host.ELSEWHERE)
         self.builder = ir.IRBuilder(stays)
-        self._go_on_at(self.builder.and_(self.builder.lshr(target, WORD(2)), WORD(PAGE_WORDS - 1)), n)
+        self._go_on_at(target, n)
 
 
 def target_machine() -> Any:

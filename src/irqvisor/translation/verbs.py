@@ -9,15 +9,16 @@ from typing import Any
 import numba
 from numba import types
 
+from irqvisor._fields import Record
 from irqvisor._link import program
 from irqvisor.hw.branch import branch
 from irqvisor.hw.state import CONTEXT
 from irqvisor.hw.stretch import complete, near
-from irqvisor.tables import CODE, HANDLE
+from irqvisor.tables import CODE, HANDLE, Table
 from irqvisor.translation.cache import kept
 
-_CPU = numba.from_dtype(CONTEXT)
 _RECORD = numba.from_dtype(CODE)
+_CPU = Record(Table.CONTEXT.name, CONTEXT)
 _I = types.int64
 
 VERBS = {
