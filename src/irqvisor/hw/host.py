@@ -10,7 +10,6 @@ would, and sets NIP. It leaves for where it has no code (ELSEWHERE); for an inst
 completes (STUCK); or because the count may not suffice for the next block (SHORT).
 """
 
-import platform
 from typing import Any
 
 from llvmlite import ir
@@ -20,11 +19,6 @@ from numba.extending import intrinsic
 from irqvisor._jit import NOJIT
 
 ELSEWHERE, STUCK, SHORT = range(3)
-
-KEEPERS = ("x86_64", "amd64", "aarch64", "arm64")
-"""Processors, by the names that systems have for them, for which LLVM knows that convention."""
-CALLING_CONVENTION = "preserve_mostcc" if platform.machine().lower() in KEEPERS else ""
-"""The callee keeps nearly every register, so that a call in the hot loop costs it none."""
 
 POINTER = ir.PointerType()
 WORD = ir.IntType(64)
@@ -36,7 +30,7 @@ SIGNATURE = ir.FunctionType(RESULT, [POINTER, POINTER, WORD, WORD, WORD, WORD])
 def _call(typingctx: Any, address: Any, m: Any, cpu: Any, n: Any, budget: Any, pc: Any, top: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         function = builder.inttoptr(args[0], SIGNATURE.as_pointer())
-        result = builder.call(function, args[1:], cconv=CALLING_CONVENTION)
+        result = builder.call(function, args[1:])
         return context.make_tuple(
             builder, signature.return_type, [builder.extract_value(result, 0), builder.extract_value(result, 1)]
         )

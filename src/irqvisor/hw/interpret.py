@@ -113,7 +113,9 @@ def make_code(m, cpu):
         m.code[(used + 1) * CODE_STRIDE].op = PAGE_END
         codemap(m, page).entry = (entry & CLEAN) | (used + 1) | order_of(cpu)
     else:  # its words mean something else now
-        forget_page(m, entry & CODE_PAGE)
+        number = entry & CODE_PAGE
+        forget_page(m, number)
+        forget_page(m, number + m.code[number * CODE_STRIDE].imm // CODE_STRIDE)  # its plain copy, or again itself
         codemap(m, page).entry = entry ^ LITTLE
     return Fetch.READY
 

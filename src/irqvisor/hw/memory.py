@@ -21,7 +21,7 @@ from irqvisor.hw.state import (
     pcpu,
     region,
 )
-from irqvisor.spec.bits import bswap16, bswap32, bswap64, i8
+from irqvisor.spec.bits import bswap16, bswap32, bswap64, i8, srl
 from irqvisor.spec.power_isa import MSR_LE
 
 EA_64 = (1 << 60) - 1
@@ -116,8 +116,8 @@ def forget_code(m, a, size):
 @jit
 def disturbs(m, a, size):
     """What a store at RAM offset `a` of at most a page has to mind: bits CODE_PAGE (decoded words), WATCHED, CLEAN."""
-    first = i8(codemap(m, a >> PAGE_SHIFT).entry)
-    last = i8(codemap(m, (a + size - 1) >> PAGE_SHIFT).entry)
+    first = i8(codemap(m, srl(a, PAGE_SHIFT)).entry)
+    last = i8(codemap(m, srl(a + size - 1, PAGE_SHIFT)).entry)
     return first | last
 
 

@@ -25,11 +25,10 @@ def put(m, p, c, number, value):
 
 
 @entry
-def decode_page(m, p, c, first):
-    """Decode what is not decoded of the page of context `c`'s NIP, at PAGE_WORDS places from `first` on."""
+def decode_page(m, c, start, first):
+    """Decode what is not decoded of the page at address `start` of context `c`, at PAGE_WORDS places from `first`."""
     m = borrow(m)
     cpu = context(m, c)
-    start = cpu.nip & ~(4 * PAGE_WORDS - 1)
     for k in range(PAGE_WORDS):
         if m.code[first + k].op == UNDECODED:
-            decode_at(m, cpu, pcpu(m, p).isa, first + k, start + 4 * k)
+            decode_at(m, cpu, pcpu(m, cpu.pcpu).isa, first + k, start + 4 * k)

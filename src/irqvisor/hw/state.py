@@ -224,6 +224,9 @@ REQUEST = np.dtype(
         ("printed", "i8"),  # bytes in the table of what was printed since Python looked
         ("breakpoints", "i8"),  # told by Python: how many there are
         ("prompt", "i8"),  # told by Python: 1: return whenever something was printed
+        ("interpreted", "i8"),  # how often an address had to be interpreted, for want of host code that begins there
+        ("interpreted_of", "i8"),  # the last time: the context
+        ("interpreted_at", "i8"),  # and the address
     ],
     align=True,
 )

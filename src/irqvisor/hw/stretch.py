@@ -62,8 +62,8 @@ from irqvisor.hw.ops import (
     UPDATE_FIRST,
 )
 from irqvisor.hw.spr import quick_move
-from irqvisor.hw.state import CODE_PAGE, CODE_STRIDE, LITTLE, PAGE_SHIFT, PAGE_WORDS, WATCHED, codemap
-from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, low32, sext16, sext32, sub, u8, ult
+from irqvisor.hw.state import CODE_PAGE, CODE_STRIDE, LITTLE, PAGE_SHIFT, PAGE_WORDS, WATCHED, codemap, request
+from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, likely, low32, sext16, sext32, sub, u8, ult
 from irqvisor.spec.power_isa import CR_EQ, MSR_EE, MSR_IR, MSR_LE, MSR_PR, MSR_RI, MSR_SF
 
 EA_32 = (1 << 32) - 1
@@ -135,7 +135,9 @@ def is_heard(m, cpu, a):
     """Whether a store at a RAM offset, of 8 bytes or less, may concern anybody else: decoded words, forks, whoever
     watches those doublewords."""
     marks = disturbs(m, a, 8)
-    return marks != 0 and (marks != WATCHED or (a + 8 > cpu.watch_from and a < cpu.watch_to))
+    if likely(marks == 0):
+        return False
+    return marks != WATCHED or (a + 8 > cpu.watch_from and a < cpu.watch_to)
 
 
 @hot
@@ -217,7 +219,7 @@ def complete(m, cpu, isa, d, op, sf, top, pc):
     """
     ram = m.ram
     g = cpu.gpr
-    mask = EA_64 if sf != 0 else EA_32
+    mask = -1 if sf != 0 else EA_32  # the four bits that real mode ignores are rarely set
     win = cpu.win_base
     y = add(g[d.c], d.imm)
     if ult(op - 1, ALU_END - 1):
@@ -342,6 +344,10 @@ def course(m, pc, cpu, n, budget, top):
                 if why == STUCK:
                     return n, plain(m, place, cpu.nip), True
             place = plain(m, place, cpu.nip)
+        else:
+            request(m).interpreted += 1
+            request(m).interpreted_of = pc.context
+            request(m).interpreted_at = nip
         n, place = stretch(m, pc, cpu, place, n, budget, top)
         if place == NOWHERE or i8(m.code[u8(place)].op) != HOST:
             return n, place, False

@@ -11,6 +11,7 @@ LLVM then drops sign bits it can prove away. What a guest computes overflows: us
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -27,6 +28,24 @@ i1 = np.int8
 
 INT64_MIN = -(1 << 63)
 LOW32 = 0xFFFFFFFF
+
+
+@intrinsic
+def _expect(typingctx: Any, condition: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        bit = ir.IntType(1)
+        expect = builder.module.declare_intrinsic("llvm.expect", [bit], ir.FunctionType(bit, [bit, bit]))
+        return builder.call(expect, [args[0], bit(1)])
+
+    return types.boolean(types.boolean), codegen
+
+
+def _as_it_is(condition: bool) -> bool:
+    return condition
+
+
+likely = _as_it_is if NOJIT else _expect
+"""A condition, which LLVM may take to hold nearly always."""
 
 
 @hot

@@ -12,21 +12,32 @@ from irqvisor import _jit
 
 
 def kept(name: str, make: Callable[[], bytes]) -> bytes:
-    """A file of the cache folder for this kind of processor, made if it is not there. If it cannot be kept, it is made
-    again next time."""
-    path = _path(name)
+    """A file of the cache folder for this kind of processor, made if it is not there."""
+    found = find(name)
+    if found is None:
+        found = make()
+        keep(name, found)
+    return found
+
+
+def find(name: str) -> bytes | None:
+    """A file of that folder, if it is there."""
     try:
-        return path.read_bytes()
+        return _path(name).read_bytes()
     except OSError:
-        made = make()
+        return None
+
+
+def keep(name: str, data: bytes) -> None:
+    """Put a file into that folder. If it cannot be kept, it is made again next time."""
+    path = _path(name)
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(made)
+        beside.write_bytes(data)
         beside.replace(path)
     except OSError:
         beside.unlink(missing_ok=True)
-    return made
 
 
 @cache

@@ -13,6 +13,7 @@ from llvmlite.binding.newpassmanagers import create_new_module_pass_manager
 
 from irqvisor._link import hide_all_but
 from irqvisor.hw import host
+from irqvisor.hw.decode import NO_REGISTER
 from irqvisor.hw.state import CONTEXT, PAGE_SHIFT, PAGE_WORDS
 from irqvisor.spec.power_isa import MSR_SF
 from irqvisor.tables import CODE
@@ -23,6 +24,11 @@ NAME = "region"
 POINTER, WORD, BOOL, STATUS = host.POINTER, host.WORD, ir.IntType(8), ir.IntType(32)
 SIXTY_FOUR_BITS = WORD(MSR_SF)
 NIP = CONTEXT.fields["nip"][1]  # type: ignore[index]  # bytes
+ZERO = CONTEXT.fields["gpr"][1] + 8 * NO_REGISTER  # type: ignore[index]
+EXIT_SHIFTS = (0, 16, 32)
+FIELD_MASK = (1 << 16) - 1
+"""A way out at a known word, as one constant: instructions completed in the block, the word, and why."""
+LIKELY = (1000, 1)
 
 
 class _Writer:
@@ -33,7 +39,6 @@ class _Writer:
         self.isa = WORD(region.isa)
         self.module = ir.Module(NAME)
         self.function = ir.Function(self.module, host.SIGNATURE, NAME)
-        self.function.calling_convention = host.CALLING_CONVENTION
         self.m, self.cpu, self.n, self.budget, pc, self.top = self.function.args
         self.cpu.add_attribute("noalias")  # nothing else reaches the context while it runs
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
@@ -47,12 +52,7 @@ class _Writer:
         self.page = self.builder.and_(pc, WORD(-1 << PAGE_SHIFT))
         self.entries = {leader: self.function.append_basic_block(f"word_{leader}") for leader in region.blocks}
         self.heads = {leader: ir.IRBuilder(block).phi(WORD, "n") for leader, block in self.entries.items()}
-        self.leave = self.function.append_basic_block("leave")
-        leaving = ir.IRBuilder(self.leave)
-        self.left_n, self.left_nip, self.left_why = leaving.phi(WORD), leaving.phi(WORD), leaving.phi(WORD)
-        leaving.store(self.left_nip, leaving.gep(self.cpu, [WORD(NIP)], source_etype=BOOL))
-        result = leaving.insert_value(ir.Constant(host.RESULT, ir.Undefined), self.left_n, 0)
-        leaving.ret(leaving.insert_value(result, self.left_why, 1))
+        self._make_exits()
         self._go_on_at(pc, self.n)
         for leader, words in region.blocks.items():
             self._block(leader, words)
@@ -65,22 +65,47 @@ class _Writer:
         self.builder.call(self.verbs[name], [answer, self.raised, *given])
         return self.builder.load(answer, typ=result)
 
-    def _leave(self, n: Any, nip: Any, why: int) -> None:
+    def _make_exits(self) -> None:
+        """The ways out: at a word that is known, and at an address that the guest has computed. What is known is kept
+        in one constant, or LLVM would compute it before every instruction that may have to leave."""
+        self.leave = self.function.append_basic_block("leave")
+        leaving = ir.IRBuilder(self.leave)
+        self.left_n, self.left_exit = leaving.phi(WORD), leaving.phi(WORD)
+        count, word, why = (
+            leaving.and_(leaving.lshr(self.left_exit, WORD(shift)), WORD(FIELD_MASK)) for shift in EXIT_SHIFTS
+        )
+        _return(leaving, self.cpu, leaving.add(self.left_n, count), self._address_of(leaving, word), why)
+        self.gone = self.function.append_basic_block("gone")
+        leaving = ir.IRBuilder(self.gone)
+        self.gone_n, self.gone_nip = leaving.phi(WORD), leaving.phi(WORD)
+        _return(leaving, self.cpu, self.gone_n, self.gone_nip, WORD(host.ELSEWHERE))
+
+    def _address_of(self, builder: Any, word: Any) -> Any:
+        return builder.add(self.page, builder.shl(word, WORD(2)))
+
+    def _leave(self, n: Any, count: int, word: int, why: int) -> None:
+        """Go out at a word, `count` instructions after `n`."""
         self.left_n.add_incoming(n, self.builder.block)
-        self.left_nip.add_incoming(nip, self.builder.block)
-        self.left_why.add_incoming(WORD(why), self.builder.block)
+        fields = zip((count, word, why), EXIT_SHIFTS, strict=True)
+        self.left_exit.add_incoming(WORD(sum(field << shift for field, shift in fields)), self.builder.block)
         self.builder.branch(self.leave)
 
-    def _address(self, word: int) -> Any:
-        return self.builder.add(self.page, WORD(4 * word))
+    def _go(self, n: Any, address: Any) -> None:
+        """Go out at an address that the guest has computed."""
+        self.gone_n.add_incoming(n, self.builder.block)
+        self.gone_nip.add_incoming(address, self.builder.block)
+        self.builder.branch(self.gone)
 
-    def _enter(self, word: int, n: Any) -> None:
-        """Go on at a word of this page that is known."""
+    def _address(self, word: int) -> Any:
+        return self._address_of(self.builder, WORD(word))
+
+    def _enter(self, word: int, n: Any, count: int) -> None:
+        """Go on at a word of this page that is known, `count` instructions after `n`."""
         if word in self.entries:
-            self.heads[word].add_incoming(n, self.builder.block)
+            self.heads[word].add_incoming(self.builder.add(n, WORD(count)), self.builder.block)
             self.builder.branch(self.entries[word])
         else:
-            self._leave(n, self._address(word), host.ELSEWHERE)
+            self._leave(n, count, word, host.ELSEWHERE)
 
     def _go_on_at(self, address: Any, n: Any) -> None:
         """Go on at an address in this page that the guest has computed."""
@@ -91,23 +116,25 @@ class _Writer:
             choice.add_case(WORD(leader), block)
             self.heads[leader].add_incoming(n, self.builder.block)
         self.builder = ir.IRBuilder(elsewhere)
-        self._leave(n, address, host.ELSEWHERE)
+        self._go(n, address)
 
     def _block(self, leader: int, words: range) -> None:
         self.builder = ir.IRBuilder(self.entries[leader])
         n = self.heads[leader]
-        enough, fits = self.builder.sub(self.budget, n), self.builder.append_basic_block("fits")
-        short = self.builder.append_basic_block("short")
-        self.builder.cbranch(self.builder.icmp_signed(">=", enough, WORD(len(words))), fits, short)
+        fits, short = self.builder.append_basic_block("fits"), self.builder.append_basic_block("short")
+        enough = self.builder.icmp_signed(">=", self.builder.sub(self.budget, n), WORD(len(words)))
+        self.builder.cbranch(enough, fits, short).set_weights(LIKELY)
         self.builder = ir.IRBuilder(short)
-        self._leave(n, self._address(leader), host.SHORT)
+        self._leave(n, 0, leader, host.SHORT)
         self.builder = ir.IRBuilder(fits)
+        zero = self.builder.load(self.builder.gep(self.cpu, [WORD(ZERO)], source_etype=BOOL), typ=WORD)
+        self.builder.assume(self.builder.icmp_signed("==", zero, WORD(0)))
         for count, word in enumerate(words):
             if is_branch(int(self.region.records[word]["op"])):
-                self._branch(word, self.builder.add(n, WORD(count + 1)))
+                self._branch(word, n, count + 1)
                 return
-            self._instruction(word, self.builder.add(n, WORD(count)))
-        self._enter(words.stop, self.builder.add(n, WORD(len(words))))
+            self._instruction(word, n, count)
+        self._enter(words.stop, n, len(words))
 
     def _operands(self, word: int) -> tuple[Any, Any, Any]:
         """A word's decoded record as a constant, its operation, its address."""
@@ -118,34 +145,40 @@ class _Writer:
         kept.initializer, kept.global_constant, kept.linkage = constant, True, "private"
         return kept.bitcast(POINTER), WORD(int(record["op"])), self._address(word)
 
-    def _instruction(self, word: int, n: Any) -> None:
+    def _instruction(self, word: int, n: Any, count: int) -> None:
         record, op, pc = self._operands(word)
         done = self._call("complete", BOOL, self.m, self.cpu, self.isa, record, op, SIXTY_FOUR_BITS, self.top, pc)
         stuck, next_one = self.builder.append_basic_block("stuck"), self.builder.append_basic_block("next")
-        self.builder.cbranch(self.builder.icmp_unsigned("!=", done, BOOL(0)), next_one, stuck)
+        self.builder.cbranch(self.builder.icmp_unsigned("!=", done, BOOL(0)), next_one, stuck).set_weights(LIKELY)
         self.builder = ir.IRBuilder(stuck)
-        self._leave(n, pc, host.STUCK)
+        self._leave(n, count, word, host.STUCK)
         self.builder = ir.IRBuilder(next_one)
 
-    def _branch(self, word: int, n: Any) -> None:
+    def _branch(self, word: int, n: Any, count: int) -> None:
         record, op, pc = self._operands(word)
         if is_near(int(self.region.records[word]["op"])):
             target = self._call("near", WORD, self.cpu, op, record, WORD(word), pc, SIXTY_FOUR_BITS)
             taken, not_taken = self.builder.append_basic_block("taken"), self.builder.append_basic_block("not_taken")
             self.builder.cbranch(self.builder.icmp_signed("==", target, WORD(word + 1)), not_taken, taken)
             self.builder = ir.IRBuilder(not_taken)
-            self._enter(word + 1, n)
+            self._enter(word + 1, n, count)
             self.builder = ir.IRBuilder(taken)
-            self._enter(word + int(self.region.records[word]["imm"]), n)
+            self._enter(word + int(self.region.records[word]["imm"]), n, count)
             return
         target = self._call("branch", WORD, self.cpu, op, record, pc, SIXTY_FOUR_BITS)
         stays, gone = self.builder.append_basic_block("stays"), self.builder.append_basic_block("gone")
         away = self.builder.lshr(self.builder.xor(target, pc), WORD(PAGE_SHIFT))
         self.builder.cbranch(self.builder.icmp_signed("==", away, WORD(0)), stays, gone)
         self.builder = ir.IRBuilder(gone)
-        self._leave(n, target, host.ELSEWHERE)
+        self._go(self.builder.add(n, WORD(count)), target)
         self.builder = ir.IRBuilder(stays)
-        self._go_on_at(target, n)
+        self._go_on_at(target, self.builder.add(n, WORD(count)))
+
+
+def _return(builder: Any, cpu: Any, n: Any, nip: Any, why: Any) -> None:
+    builder.store(nip, builder.gep(cpu, [WORD(NIP)], source_etype=BOOL))
+    result = builder.insert_value(ir.Constant(host.RESULT, ir.Undefined), n, 0)
+    builder.ret(builder.insert_value(result, why, 1))
 
 
 def target_machine() -> Any:

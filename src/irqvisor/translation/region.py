@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -59,6 +60,16 @@ class Region:
         """Regions with the same name have the same host code."""
         what = np.array([self.isa, *self.blocks, -1, *self.words]).tobytes() + self.records[self.words].tobytes()
         return hashlib.sha256(what).hexdigest()[:32]
+
+    def entered_at(self, words: Iterable[int]) -> "Region":
+        """The same region, where a run begins at these of its words, too: others come there from elsewhere."""
+        blocks = dict(self.blocks)
+        for word in words:
+            leader = max((leader for leader in blocks if leader <= word), default=word)
+            if leader < word and word in blocks[leader]:
+                blocks[word] = range(word, blocks[leader].stop)
+                blocks[leader] = range(leader, word)
+        return Region(self.records, self.isa, dict(sorted(blocks.items())))
 
 
 def is_branch(op: int) -> bool:

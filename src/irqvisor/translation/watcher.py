@@ -9,9 +9,10 @@ import numpy as np
 from irqvisor._jit import BOUNDSCHECK, NOJIT
 from irqvisor.hw import panel
 from irqvisor.hw.interpret import PAGE_BYTES
-from irqvisor.hw.state import CODE_PAGE, PAGE_SHIFT, PAGE_WORDS
+from irqvisor.hw.state import CODE_PAGE, LITTLE, PAGE_SHIFT, PAGE_WORDS, WATCHED
+from irqvisor.spec.power_isa import MSR_LE
 from irqvisor.tables import Arrays, Table, Views
-from irqvisor.translation import install
+from irqvisor.translation import entrances, install
 from irqvisor.translation.region import regions
 
 ENABLED = not NOJIT and not BOUNDSCHECK and os.environ.get("IRQVISOR_HOST_CODE", "1") != "0"
@@ -32,26 +33,31 @@ WORTH = 200_000
 """Instructions for each word of a region that processors seem to have spent there, until it is translated: LLVM takes
 about as long as to interpret twice as many."""
 
+SELDOM = 10_000
+"""Instructions: where somebody has to be interpreted less often than once in so many, that is not worth a thing."""
 
 _spent: Counter[str] = Counter()
-"""Instructions by the name of the region, of all machines."""
+"""Instructions since a region was translated last, by the name that its page shows, of all machines."""
 
 
 class Place(NamedTuple):
-    """Where a processor is.
+    """Where a context is, or was, interpreted.
 
     Attributes:
-        pcpu, context: who.
+        context: whose.
+        address: of its page.
         page: of the pool of decoded code, from 1.
         word: in that page.
         isa: architecture level.
+        is_entrance: whether it came there from code of other pages, or from what only the interpreter does.
     """
 
-    pcpu: int
     context: int
+    address: int
     page: int
     word: int
     isa: int
+    is_entrance: bool = False
 
 
 class Watcher:
@@ -74,23 +80,25 @@ class Watcher:
         return self._passed >= self.interval
 
     def look(self, views: Views, code: np.ndarray[Any, Any]) -> list[Place]:
-        """Where processors are in code that is not translated."""
+        """Where processors are in code that is not translated; else where one came last that did not find any."""
         self._pause = min(2 * self._pause + 1, LAST_LOOK)
         self._owed = 0
         self._waited, self._passed = self._passed, 0
-        found: list[Place] = []
         if not ENABLED:
-            return found
-        for p, pcpu in enumerate(views[Table.PCPU]):
-            if pcpu.context < 0:
-                continue
-            cpu = views[Table.CONTEXT][pcpu.context]
-            if not 0 <= cpu.nip <= cpu.nip | PAGE_BYTES - 1 < cpu.win_size:
-                continue
-            page = int(views[Table.CODEMAP].entry[int(cpu.win_base + cpu.nip) >> PAGE_SHIFT]) & CODE_PAGE
-            word = int(cpu.nip) >> 2 & PAGE_WORDS - 1
-            if page and not self._is_covered(code, page, word):
-                found.append(Place(p, int(pcpu.context), page, word, int(pcpu.isa)))
+            return []
+        found = []
+        contexts = views[Table.CONTEXT]
+        for pcpu in views[Table.PCPU]:
+            if pcpu.context >= 0:
+                place = _place(views, int(pcpu.context), int(contexts[pcpu.context].nip))
+                if place is not None and not self._is_covered(code, place.page, place.word):
+                    found.append(place)
+        request = views[Table.REQUEST][0]
+        if not found and request.interpreted * SELDOM > self._waited:
+            place = _place(views, int(request.interpreted_of), int(request.interpreted_at))
+            if place is not None and not install.begins(code, place.page, place.word):
+                found.append(place._replace(is_entrance=True))
+        request.interpreted = 0
         return found
 
     def translate(self, machine: Arrays, place: Place, *, at_once: bool) -> None:
@@ -99,15 +107,20 @@ class Watcher:
         The machine's pool may be changed, and has room for another page if `install.needs_page`."""
         self._owed += PAGE_WORK
         first = install.prepare(machine.code, place.page)
-        panel.decode_page(machine, place.pcpu, place.context, first)
-        for region in regions(machine.code[first : first + PAGE_WORDS], place.isa):
-            if self._is_covered(machine.code, place.page, region.words[0]):
+        panel.decode_page(machine, place.context, place.address, first)
+        for shown in regions(machine.code[first : first + PAGE_WORDS], place.isa):
+            is_here = place.word in shown.words
+            is_covered = self._is_covered(machine.code, place.page, shown.words[0])
+            if is_covered and not is_here:
                 continue
-            wanted = False
-            if place.word in region.words:
-                _spent[region.name] += self._waited
-                wanted = at_once or _spent[region.name] >= WORTH * len(region.words)
-            if wanted or install.is_at_hand(region):
+            if is_here:
+                _spent[shown.name] += self._waited
+                if place.is_entrance:
+                    entrances.note(shown, place.word)
+            wanted = is_here and (at_once or _spent[shown.name] >= WORTH * len(shown.words))
+            region = entrances.with_noted(shown) if wanted else entrances.with_remembered(shown)
+            if wanted or (not is_covered and install.is_at_hand(region)):
+                _spent[shown.name] = 0
                 install.install(machine.code, place.page, region)
                 self._pause = FIRST_LOOK
                 for leader, block in region.blocks.items():
@@ -116,3 +129,17 @@ class Watcher:
     def _is_covered(self, code: np.ndarray[Any, Any], page: int, word: int) -> bool:
         leader = self._covered.get((page, word))
         return leader is not None and install.begins(code, page, leader)
+
+
+def _place(views: Views, c: int, address: int) -> Place | None:
+    """A context at an address, if its page there is decoded as the context would."""
+    cpu = views[Table.CONTEXT][c]
+    if not 0 <= address <= address | PAGE_BYTES - 1 < cpu.win_size:
+        return None
+    entry = int(views[Table.CODEMAP].entry[int(cpu.win_base) + address >> PAGE_SHIFT])
+    order = LITTLE if cpu.msr & MSR_LE else 0
+    if not entry & CODE_PAGE or entry & (WATCHED | LITTLE) != order:
+        return None
+    word = address >> 2 & PAGE_WORDS - 1
+    isa = int(views[Table.PCPU][cpu.pcpu].isa)
+    return Place(c, address & -PAGE_BYTES, entry & CODE_PAGE, word, isa)

@@ -1,0 +1,43 @@
+"""Where code of other pages, and the way back from what only the interpreter does, enter a region.
+
+The page itself does not show that: it is noted while machines run. What a region was translated with is kept beside
+its host code, so that the next process has both at hand.
+"""
+
+import json
+from collections import defaultdict
+
+from irqvisor.translation.cache import find, keep
+from irqvisor.translation.region import Region
+
+_noted: defaultdict[str, set[int]] = defaultdict(set)
+_translated: dict[str, set[int]] = {}
+"""Words by the name of the region that a page shows: those seen, and those that it was translated with."""
+
+
+def note(region: Region, word: int) -> None:
+    """A word was entered."""
+    _noted[region.name].add(word)
+
+
+def with_noted(region: Region) -> Region:
+    """A region with all the entrances that are known by now; they are kept."""
+    words = _remembered(region) | _noted[region.name]
+    _translated[region.name] = words
+    keep(_file(region), json.dumps(sorted(words)).encode())
+    return region.entered_at(words)
+
+
+def with_remembered(region: Region) -> Region:
+    """A region with the entrances that it was translated with last."""
+    return region.entered_at(_remembered(region))
+
+
+def _remembered(region: Region) -> set[int]:
+    if region.name not in _translated:
+        _translated[region.name] = set(json.loads(find(_file(region)) or b"[]"))
+    return _translated[region.name]
+
+
+def _file(region: Region) -> str:
+    return f"{region.name}.entrances"
