@@ -33,34 +33,36 @@ ALIGN = 64
 
 
 class Table(IntEnum):
-    """Every table of a machine, in buffer order. Behaviour first, then observation, then caches."""
+    """Every table of a machine, in buffer order. First two that are observation, but of one record each: so compiled
+    code knows where they are, and what follows up to the first table of any length. Then behaviour, then observation,
+    then caches."""
 
-    HEADER = 0
-    PCPU = 1
-    CONTEXT = 2
-    REGION = 3
-    PIC = 4
-    PIC_CPU = 5
-    PIC_SOURCE = 6
-    XIVE_SOURCE = 7
-    XIVE_QUEUE = 8
-    XIVE_VP = 9
-    XIVE_RING = 10
-    POSTED_SOURCE = 11
-    POSTED_VP = 12
-    EVENT = 13
-    SOURCE = 14
-    ARRIVAL = 15
-    DOMAIN = 16
-    VCPU = 17
-    PORT = 18
-    PIRQ = 19
-    PARTITION = 20
-    SERVER = 21
-    ICS = 22
-    REQUEST = 23
-    PRINTED = 24
-    OBSERVED = 25
+    REQUEST = 0
+    OBSERVED = 1
+    HEADER = 2
+    PCPU = 3
+    CONTEXT = 4
+    REGION = 5
+    PIC = 6
+    PIC_CPU = 7
+    PIC_SOURCE = 8
+    XIVE_SOURCE = 9
+    XIVE_QUEUE = 10
+    XIVE_VP = 11
+    XIVE_RING = 12
+    POSTED_SOURCE = 13
+    POSTED_VP = 14
+    EVENT = 15
+    SOURCE = 16
+    ARRIVAL = 17
+    DOMAIN = 18
+    VCPU = 19
+    PORT = 20
+    PIRQ = 21
+    PARTITION = 22
+    SERVER = 23
+    ICS = 24
+    PRINTED = 25
     PCPU_COUNT = 26
     CONTEXT_COUNT = 27
     DOMAIN_COUNT = 28
@@ -71,8 +73,15 @@ class Table(IntEnum):
     CODEMAP = 33
 
 
-FIRST_OBSERVATION = Table.REQUEST
-"""Tables from here on say what was seen; they never change what happens, and digests leave them out."""
+FIRST_BEHAVIOUR = Table.HEADER
+"""From here on, up to FIRST_OBSERVATION, tables decide what happens; a digest covers them."""
+
+FIRST_OBSERVATION = Table.PRINTED
+"""Tables from here on say what was seen, as those before the behaviour do; they never change what happens, and digests
+leave them out."""
+
+FIRST_OF_ANY_LENGTH = Table.PCPU
+"""Tables before this one have one record."""
 
 FIRST_CACHE = Table.CODEMAP
 """Tables from here on can be rebuilt from the rest."""
@@ -132,7 +141,10 @@ def _compiled(number: Table, dtype: np.dtype[Any]) -> Any:
             int64 = context.get_value_type(types.int64)
             base = _array(context, builder, signature.args[0], args[0], STATE).data
             directory = builder.bitcast(base, int64.as_pointer())
-            offset = _constant_load(builder, builder.gep(directory, [context.get_constant(types.intp, slot)]))
+            if number <= FIRST_OF_ANY_LENGTH:
+                offset = context.get_constant(types.int64, _offsets({}, number)[number])
+            else:
+                offset = _constant_load(builder, builder.gep(directory, [context.get_constant(types.intp, slot)]))
             if BOUNDSCHECK:
                 length = builder.load(builder.gep(directory, [context.get_constant(types.intp, slot + 1)]))
                 with builder.if_then(builder.icmp_unsigned(">=", args[1], length), likely=False):
@@ -292,23 +304,33 @@ def grown(state: np.ndarray[Any, Any], number: Table, length: int) -> np.ndarray
 
 
 def allocate(lengths: dict[Table, int]) -> np.ndarray[Any, Any]:
-    """A zeroed buffer with the given number of records in each table (absent: none). The only maker of machines."""
-    offset = _aligned(DIRECTORY_BYTES)
+    """A zeroed buffer with the given number of records in each table (absent: none, or the one that it always has). The
+    only maker of machines."""
+    offsets = _offsets(lengths)
     directory = np.zeros(2 * len(Table), np.int64)
-    for number in Table:
-        directory[2 * number] = offset
-        directory[2 * number + 1] = lengths.get(number, 0)
-        offset = _aligned(offset + lengths.get(number, 0) * DTYPES[number].itemsize)
-    state = np.zeros(offset, np.uint8)
+    directory[::2] = offsets[:-1]
+    directory[1::2] = [_length(lengths, number) for number in Table]
+    state = np.zeros(offsets[-1], np.uint8)
     state[:DIRECTORY_BYTES] = directory.view(np.uint8)
     return state
 
 
+def _length(lengths: dict[Table, int], number: Table) -> int:
+    return 1 if number < FIRST_OF_ANY_LENGTH else lengths.get(number, 0)
+
+
+def _offsets(lengths: dict[Table, int], end: int = len(Table)) -> list[int]:
+    """Where each table begins, up to `end`, and where that begins: after the last one the buffer ends."""
+    offsets = [_aligned(DIRECTORY_BYTES)]
+    for number in list(Table)[:end]:
+        offsets.append(_aligned(offsets[-1] + _length(lengths, number) * DTYPES[number].itemsize))
+    return offsets
+
+
 def behaviour(state: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The part of the buffer that decides what happens next: all that a digest covers, beside memory. Not the
-    directory, which also says how long the event log is."""
-    end = int(state[16 * FIRST_OBSERVATION : 16 * FIRST_OBSERVATION + 8].view(np.int64)[0])
-    return state[_aligned(DIRECTORY_BYTES) : end]
+    """The part of the buffer that decides what happens next: all that a digest covers, beside memory."""
+    directory = state[:DIRECTORY_BYTES].view(np.int64)
+    return state[int(directory[2 * FIRST_BEHAVIOUR]) : int(directory[2 * FIRST_OBSERVATION])]
 
 
 def arrays(state: np.ndarray[Any, Any], ram: np.ndarray[Any, Any], code: np.ndarray[Any, Any]) -> Arrays:

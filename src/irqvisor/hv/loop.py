@@ -89,11 +89,11 @@ def skips_softirqs(m, pc):
 
 
 @hot
-def leave(m, p):
-    """The way out of the hypervisor: choose who runs, pay for the return, deliver."""
+def leave(m, p, is_call):
+    """The way out of the hypervisor: choose who runs, pay for the return, deliver. A hypercall has paid for its own."""
     pc = pcpu(m, p)
     runs = scheduler.goes_on(m, pc) or skips_softirqs(m, pc) or scheduler.reschedule(m, p)
-    if runs and not accounting.is_hypercall(pc.entry):
+    if runs and not is_call:
         accounting.charge(m, p, header(m).exc_return)
     dispatch.before_entry(m, p)
     trace.emit(m, trace.Kind.LEAVE_HV, pc.now, p, pc.context, -1, 0, pc.entry)
@@ -141,7 +141,7 @@ def answer_hcall(m, p):
     v = pc.context
     if not take_hcall(m, p):
         return False
-    leave(m, p)
+    leave(m, p, True)
     return pc.context == v and pc.waiting == 0 and request(m).reason == Stop.BUDGET and not trace.is_logging(m)
 
 
@@ -225,7 +225,7 @@ def advance(m, p, quota):
     else:
         leaves = take(m, p, interpret(m, p, quota))
     if leaves:
-        leave(m, p)
+        leave(m, p, accounting.is_hypercall(pc.entry))
     if idles and pc.context == NOBODY:
         sleep(m, p)
     return pc.icount - before
@@ -354,7 +354,7 @@ def run(m, limit, quota):
 def resume(m, p):
     """Go on after a hypercall that the control plane finished: the way out of the hypervisor."""
     m = borrow(m)
-    leave(m, p)
+    leave(m, p, True)
 
 
 @entry
@@ -369,7 +369,7 @@ def call(m, p):
     """A hypercall by the vCPU on a pCPU that no run loop drives; COLD ones go through `resume` too."""
     m = borrow(m)
     if take_hcall(m, p):
-        leave(m, p)
+        leave(m, p, True)
 
 
 # What the control plane needs of the data plane

@@ -38,6 +38,7 @@ from irqvisor.hw.ops import (
     NEAR_FIRST,
     PAGE_END,
     RFID,
+    SC,
     UNDECODED,
     B,
 )
@@ -60,10 +61,10 @@ from irqvisor.hw.state import (
     request,
 )
 from irqvisor.hw.storage import data_access
-from irqvisor.hw.stretch import NOWHERE, course, is_decoded, operation_at, order_of
-from irqvisor.hw.system import system
+from irqvisor.hw.stretch import NOWHERE, course, operation_at, order_of, page_of
+from irqvisor.hw.system import system, system_call
 from irqvisor.hw.timer import decrementer_due
-from irqvisor.spec.bits import i8, u8, ult
+from irqvisor.spec.bits import i8, likely, u8, ult
 from irqvisor.spec.power_isa import (
     BO_HINTS,
     BO_IGNORE_CR,
@@ -101,7 +102,7 @@ def make_code(m, cpu):
     entry = i8(codemap(m, page).entry)
     if entry & WATCHED != 0:
         return Fetch.FAULT
-    if is_decoded(entry, order_of(cpu)):
+    if page_of(entry, order_of(cpu)) != 0:
         return Fetch.READY
     if pool_is_shared(m) != 0:
         return Fetch.COLD
@@ -246,8 +247,10 @@ def interpreter(hypercall: Any) -> Any:
         last = pc.icount + quota
         while True:
             # State that slow instructions may change is read afresh here
-            if is_quiet(pc, cpu):
+            if likely(is_quiet(pc, cpu)):
                 end = min(cpu.dec_at, pc.hdec_at, header(m).horizon)
+            elif pc.now >= header(m).horizon or pc.icount >= last:
+                return Outcome.LIMIT
             else:
                 due = interrupt(m, p, cpu)
                 if due == Due.EXTERNAL:
@@ -282,7 +285,10 @@ def interpreter(hypercall: Any) -> Any:
                 d = m.code[u8(place)]
                 op = i8(d.op)
                 address = cpu.nip
-                outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
+                if likely(op == SC):
+                    outcome = system_call(m, p, cpu, d.imm)
+                else:
+                    outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
                 if outcome == Outcome.AGAIN:
                     return Outcome.AGAIN
                 pc.icount += 1
@@ -304,7 +310,5 @@ def interpreter(hypercall: Any) -> Any:
                 return Outcome.AGAIN
             elif not fetch_fault(m, p, cpu):
                 return Outcome.AGAIN
-            if pc.now >= header(m).horizon or pc.icount >= last:
-                return Outcome.LIMIT
 
     return interpret

@@ -155,8 +155,8 @@ def drop_reservations(m, a, size, but):
 
 @jit
 def write_ram(m, a, size, value):
-    """A store by a device or a hypervisor, at a RAM offset: loses reservations and drops decoded words. Never while
-    `interpret` runs, which remembers the decoded page that it is in."""
+    """A store by a device or a hypervisor, at a RAM offset: loses reservations and drops decoded words. Never within
+    a stretch, which remembers the decoded page that it is in."""
     if disturbs(m, a, size) & (CODE_PAGE | CLEAN) != 0:
         disturb(m, a, size)
     store_sized(m.ram, a, size, value)

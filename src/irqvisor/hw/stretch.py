@@ -62,8 +62,8 @@ from irqvisor.hw.ops import (
     UPDATE_FIRST,
 )
 from irqvisor.hw.spr import quick_move
-from irqvisor.hw.state import CODE_PAGE, CODE_STRIDE, LITTLE, PAGE_SHIFT, PAGE_WORDS, WATCHED, codemap, request
-from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, likely, low32, sext16, sext32, sub, u8, ult
+from irqvisor.hw.state import CLEAN, CODE_PAGE, CODE_STRIDE, LITTLE, PAGE_SHIFT, PAGE_WORDS, WATCHED, codemap, request
+from irqvisor.spec.bits import add, bswap16, bswap32, bswap64, i8, likely, low32, sext16, sext32, srl, sub, u8, ult
 from irqvisor.spec.power_isa import CR_EQ, MSR_EE, MSR_IR, MSR_LE, MSR_PR, MSR_RI, MSR_SF
 
 EA_32 = (1 << 32) - 1
@@ -171,8 +171,8 @@ def store_conditional(ram, cpu, op, ea, a, value):
     cpu.cr[0] = (CR_EQ if success else 0) | i8(cpu.so)
 
 
-NOWHERE = -1 << 62
-"""No bias and no place."""
+NOWHERE = -1
+"""No place."""
 
 
 @hot
@@ -182,31 +182,30 @@ def order_of(cpu):
 
 
 @hot
-def bias_of(entry, pc):
-    """Where the decoded page of `pc` lies, whose entry in the code map this is: a word's place is (address >> 2) +
-    bias."""
-    return 1 + ((entry & CODE_PAGE) - 1) * CODE_STRIDE - ((pc >> PAGE_SHIFT) << (PAGE_SHIFT - 2))
+def page_of(entry, order):
+    """The page of the pool, from 1, that an entry of the code map names, if it has decoded words, right for this byte
+    order, that the guest may run; else 0."""
+    number = (entry ^ order) & ~CLEAN
+    return number if number <= CODE_PAGE else 0
 
 
 @hot
-def is_decoded(entry, order):
-    """Whether a page has decoded words, right for this byte order, that the guest may run."""
-    return entry & CODE_PAGE != 0 and entry & (WATCHED | LITTLE) == order
-
-
-@hot
-def bias_at(m, cpu, target):
-    """Where the decoded page of an address lies; NOWHERE if it has nothing decoded that may be run."""
-    real = target & EA_64
+def place_of(m, cpu, address):
+    """The place of the decoded word at an address; NOWHERE if its page has nothing decoded that may be run."""
+    real = address & EA_64
     if not ult(real, cpu.win_size) or cpu.msr & MSR_IR != 0:
         return NOWHERE
-    entry = i8(codemap(m, (cpu.win_base + real) >> PAGE_SHIFT).entry)
-    return bias_of(entry, target) if is_decoded(entry, order_of(cpu)) else NOWHERE
+    number = page_of(i8(codemap(m, srl(cpu.win_base + real, PAGE_SHIFT)).entry), order_of(cpu))
+    if number == 0:
+        return NOWHERE
+    return 1 + (number - 1) * CODE_STRIDE + ((address >> 2) & (PAGE_WORDS - 1))
 
 
 @hot
 def plain(m, place, pc):
-    """The place of the plain copy of a word at `pc` where host code begins."""
+    """The place of a word at `pc` without host code: in the plain copy of its page, if such code begins there."""
+    if i8(m.code[u8(place)].op) != HOST:
+        return place
     return place + m.code[u8(place - ((pc >> 2) & (PAGE_WORDS - 1)) + PAGE_WORDS)].imm
 
 
@@ -305,11 +304,13 @@ def stretch(m, pc, cpu, place, n, budget, top):
             target = branch(cpu, op, d, here, sf)
             n += 1
             if (target ^ here) >> PAGE_SHIFT != 0:
-                bias = bias_at(m, cpu, target)
-                if bias == NOWHERE:
+                at = place_of(m, cpu, target)
+                if at == NOWHERE:
                     cpu.nip = target
                     return n, NOWHERE
-            at = (target >> 2) + bias
+                bias = at - (target >> 2)
+            else:
+                at = (target >> 2) + bias
             continue
         elif ult(op - NEAR_FIRST, NEAR_END - NEAR_FIRST):
             at = near(cpu, op, d, at, (at - bias) << 2, sf)
@@ -331,19 +332,20 @@ def course(m, pc, cpu, n, budget, top):
         if cpu.msr & MSR_SF == 0:
             cpu.nip &= EA_32
         nip = cpu.nip
-        bias = bias_at(m, cpu, nip)
-        if bias == NOWHERE:
+        place = place_of(m, cpu, nip)
+        if place == NOWHERE:
             return n, NOWHERE, False
-        place = (nip >> 2) + bias
-        if i8(m.code[u8(place)].op) == HOST:
+        d = m.code[u8(place)]
+        if i8(d.op) == HOST:
             if cpu.msr & MSR_SF != 0:
-                n, why = call_host(m.code[u8(place)].imm, m, cpu, n, budget, nip, top)
+                n, why = call_host(d.imm, m, cpu, n, budget, nip, top)
                 if why == ELSEWHERE:
                     continue
-                place += (cpu.nip - nip) >> 2
+                place = plain(m, place + ((cpu.nip - nip) >> 2), cpu.nip)
                 if why == STUCK:
-                    return n, plain(m, place, cpu.nip), True
-            place = plain(m, place, cpu.nip)
+                    return n, place, True
+            else:
+                place = plain(m, place, nip)
         else:
             request(m).interpreted += 1
             request(m).interpreted_of = pc.context
@@ -357,7 +359,4 @@ def course(m, pc, cpu, n, budget, top):
 @cold
 def operation_at(m, cpu, pc):
     """The operation at an address whose page is decoded, whether or not host code begins there."""
-    place = (pc >> 2) + bias_at(m, cpu, pc)
-    if i8(m.code[u8(place)].op) == HOST:
-        place = plain(m, place, pc)
-    return i8(m.code[u8(place)].op)
+    return i8(m.code[u8(plain(m, place_of(m, cpu, pc), pc))].op)

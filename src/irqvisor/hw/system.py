@@ -407,10 +407,8 @@ def is_hypervisors(op):
 
 @hot
 def system(m, p, cpu, d):
-    """Execute one instruction of the system group; NIP is at it."""
+    """Execute one instruction of the system group but sc; NIP is at it."""
     op = i8(d.op)
-    if op == ops.SC:
-        return system_call(m, p, cpu, d.imm)
     if op == ops.RFID or op == ops.MTMSRD:
         return supervisor(m, p, cpu, op, i8(d.t), i8(d.x), 0)
     if ops.STBCX <= op <= ops.STQCX:

@@ -10,13 +10,13 @@ A time that is further away than a run can reach is "far", whatever it is.
 import numpy as np
 
 from irqvisor._jit import jit
-from irqvisor.hv.explore.twin import DIRECTORY, PAGE_DOUBLEWORDS, copy, offset, pages_of
+from irqvisor.hv.explore.twin import PAGE_DOUBLEWORDS, copy, offset, pages_of
 from irqvisor.hv.state import ANY_ENTRY, domain, vcpu
 from irqvisor.hw.openpic import pic
 from irqvisor.hw.state import CLEAN, EVENT, NOBODY, codemap, context, event, header, pcpu, source
 from irqvisor.hw.timer import timebase
 from irqvisor.spec.bits import i8, srl, u8, ult
-from irqvisor.tables import Table
+from irqvisor.tables import FIRST_BEHAVIOUR, FIRST_OBSERVATION, Table
 
 FAR = 1 << 28
 """Cycles that no fork lives to see."""
@@ -96,7 +96,7 @@ def earliest(m):
 @jit
 def strip(m, state, bare, flat):
     """Copy a machine's behaviour into a scratch buffer, whose machine is `bare`, and take the clock out of it."""
-    copy(flat, state, DIRECTORY, offset(state, Table.REQUEST))
+    copy(flat, state, offset(state, FIRST_BEHAVIOUR), offset(state, FIRST_OBSERVATION))
     first = offset(state, Table.EVENT) + header(m).events * EVENT_DOUBLEWORDS
     for k in range(first, offset(state, Table.SOURCE)):
         flat[k] = 0  # entries of the heap that are not in use
@@ -108,7 +108,7 @@ def differences(m, flat, ram, origin_flat, origin_ram, touched, words, first):
     """Write the list to `words` from `first` on; returns its end, or 0 if there is no room."""
     at = first
     room = len(words) - 2
-    for k in range(DIRECTORY, offset(flat, Table.REQUEST)):
+    for k in range(offset(flat, FIRST_BEHAVIOUR), offset(flat, FIRST_OBSERVATION)):
         if flat[k] != origin_flat[k]:
             if at >= room:
                 return 0

@@ -61,7 +61,7 @@ def refresh(base, child, state, ram, twin_state, twin_ram, touched):
         here.entry = i8(here.entry) | CLEAN
     # Histograms are large, and nobody looks at a fork's
     copy(twin_state, state, DIRECTORY, offset(state, Table.OBSERVED))
-    copy(twin_state, state, offset(state, Table.PCPU_COUNT), len(state))
+    copy(twin_state, state, offset(state, Table.OBSERVED + 1), len(state))
     o = trace.observed(child, 0)
     for k in range(len(o.largest)):
         o.largest[k] = 0
