@@ -133,7 +133,7 @@ def take_hcall(m, p):
     return True
 
 
-@cold
+@hot
 def answer_hcall(m, p):
     """A hypercall, all the way out. True if the vCPU that made it goes on, and nobody else wants to see the machine
     before."""

@@ -19,6 +19,7 @@ from typing import Any
 from irqvisor._jit import cold, hot, jit
 from irqvisor.hw import decode
 from irqvisor.hw.exceptions import Due, checks_machine, enter, interrupt, machine_check
+from irqvisor.hw.host import ANSWERED, ELSEWHERE, STUCK, gate_address
 from irqvisor.hw.memory import EA_64, fetch, forget_page, pool_is_shared
 from irqvisor.hw.ops import (
     ATTN,
@@ -62,7 +63,7 @@ from irqvisor.hw.state import (
 )
 from irqvisor.hw.storage import data_access
 from irqvisor.hw.stretch import NOWHERE, course, operation_at, order_of, page_of
-from irqvisor.hw.system import system, system_call
+from irqvisor.hw.system import call_hypervisor, system
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec.bits import i8, likely, u8, ult
 from irqvisor.spec.power_isa import (
@@ -76,6 +77,7 @@ from irqvisor.spec.power_isa import (
     MSR_EE,
     MSR_IR,
     MSR_LE,
+    MSR_RI,
     MSR_SE,
     VEC_INSTRUCTION_STORAGE,
     VEC_TRACE,
@@ -214,6 +216,13 @@ def is_instruction(m, place):
     return op != UNDECODED and op != PAGE_END
 
 
+@hot
+def calls_hypervisor(m, pc, place):
+    """Whether a decoded instruction is a call of the hypervisor."""
+    d = m.code[u8(place)]
+    return i8(d.op) == SC and d.imm & 1 != 0 and pc.hypervisor != 0
+
+
 @jit
 def is_breakpoint(m, a):
     """Whether somebody wants to stop before the instruction at a RAM offset."""
@@ -240,17 +249,38 @@ def interpreter(hypercall: Any) -> Any:
     that the context has made, all the way out, and says whether that context goes on at once."""
 
     @cold
+    def gate(m, cpu, n):
+        """`sc 1` to the hypervisor, `n` instructions after the last that were accounted for (`hw/host.py`)."""
+        pc = pcpu(m, cpu.pcpu)
+        ask = request(m)
+        pc.now += (n + 1) * header(m).cpi
+        pc.icount += n + 1
+        msr = cpu.msr
+        forgotten = ask.forgotten
+        call_hypervisor(cpu)
+        behind = cpu.nip
+        ask.resumed = 1 if hypercall(m, cpu.pcpu) else 0
+        if ask.resumed == 0 or cpu.nip != behind or (cpu.msr ^ msr) & ~(MSR_EE | MSR_RI) != 0:
+            return 0
+        if ask.forgotten != forgotten or msr & (MSR_SE | MSR_BE) != 0 or not is_quiet(pc, cpu):
+            return 0
+        end = min(cpu.dec_at, pc.hdec_at, header(m).horizon)
+        ask.budget = min(instructions_for(end - pc.now, header(m).cpi), ask.last - pc.icount)
+        return max(ask.budget, 0)
+
+    @cold
     def interpret(m, p, quota):
         """Run pCPU `p`'s context until the machine's horizon, for at most `quota` instructions. Returns an Outcome."""
         pc = pcpu(m, p)
         cpu = context(m, pc.context)
+        ask = request(m)
         last = pc.icount + quota
+        ask.last = last
+        way = gate_address(gate, m, cpu) if pc.hypervisor != 0 else 0
         while True:
             # State that slow instructions may change is read afresh here
             if likely(is_quiet(pc, cpu)):
                 end = min(cpu.dec_at, pc.hdec_at, header(m).horizon)
-            elif pc.now >= header(m).horizon or pc.icount >= last:
-                return Outcome.LIMIT
             else:
                 due = interrupt(m, p, cpu)
                 if due == Due.EXTERNAL:
@@ -268,47 +298,53 @@ def interpreter(hypercall: Any) -> Any:
                     top = -1
                 if msr & (MSR_SE | MSR_BE) != 0:
                     budget = 1
+            ask.budget = budget
             address = cpu.nip
             n = 0
             place = NOWHERE
-            is_slow = False
+            why = ELSEWHERE
             fetched = Fetch.READY
             while fetched == Fetch.READY:
-                n, place, is_slow = course(m, pc, cpu, n, budget, top)
-                if is_slow or n >= budget or is_instruction(m, place):
+                n, place, why = course(m, pc, cpu, n, top, way)
+                if why != ELSEWHERE or n >= ask.budget or is_instruction(m, place):
                     break
                 fetched = make_ready(m, cpu, pc.isa, place)
+            is_slow = why == STUCK or (why == ELSEWHERE and n < ask.budget and fetched == Fetch.READY)
+            if is_slow and calls_hypervisor(m, pc, place):
+                gate(m, cpu, n)
+                why = ANSWERED
+            if why == ANSWERED:
+                if ask.resumed == 0:
+                    return Outcome.HCALL
+                if pc.now >= header(m).horizon or pc.icount >= last:
+                    return Outcome.LIMIT
+                continue
             pc.now += n * header(m).cpi
             pc.icount += n
-            if is_slow or (n < budget and fetched == Fetch.READY):
+            if is_slow:
                 # One instruction that may touch anything
                 d = m.code[u8(place)]
                 op = i8(d.op)
                 address = cpu.nip
-                if likely(op == SC):
-                    outcome = system_call(m, p, cpu, d.imm)
-                else:
-                    outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
+                outcome = data_access(m, p, cpu, d) if op < DATA_END else system(m, p, cpu, d)
                 if outcome == Outcome.AGAIN:
                     return Outcome.AGAIN
                 pc.icount += 1
                 pc.now += header(m).cpi
-                if outcome == Outcome.HCALL:
-                    if not hypercall(m, p):
-                        return Outcome.HCALL
-                else:
-                    if msr & cpu.msr & (MSR_SE | MSR_BE) != 0 and op != RFID and op != HRFID:
-                        trace_completed(m, p, cpu, op, address)
-                    if outcome != Outcome.DONE:
-                        return outcome
-            elif n >= budget:
+                if msr & cpu.msr & (MSR_SE | MSR_BE) != 0 and op != RFID and op != HRFID:
+                    trace_completed(m, p, cpu, op, address)
+                if outcome != Outcome.DONE:
+                    return outcome
+            elif n >= ask.budget:
                 if msr & (MSR_SE | MSR_BE) != 0:
                     trace_completed(m, p, cpu, operation_at(m, cpu, address), address)
             elif fetched == Fetch.COLD:
-                request(m).reason = Stop.CODE
-                request(m).pcpu = p
+                ask.reason = Stop.CODE
+                ask.pcpu = p
                 return Outcome.AGAIN
             elif not fetch_fault(m, p, cpu):
                 return Outcome.AGAIN
+            if pc.now >= header(m).horizon or pc.icount >= last:
+                return Outcome.LIMIT
 
     return interpret

@@ -224,6 +224,10 @@ REQUEST = np.dtype(
         ("printed", "i8"),  # bytes in the table of what was printed since Python looked
         ("breakpoints", "i8"),  # told by Python: how many there are
         ("prompt", "i8"),  # told by Python: 1: return whenever something was printed
+        ("last", "i8"),  # of the pCPU that is running: its count of instructions when it has to stop
+        ("budget", "i8"),  # and how many it may complete before something has to be looked at
+        ("resumed", "i8"),  # 1: the context that made the last hypercall goes on
+        ("forgotten", "i8"),  # how often decoded words were dropped
         ("interpreted", "i8"),  # how often an address had to be interpreted, for want of host code that begins there
         ("interpreted_of", "i8"),  # the last time: the context
         ("interpreted_at", "i8"),  # and the address

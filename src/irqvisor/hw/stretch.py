@@ -15,7 +15,7 @@ from irqvisor.hw.alu import alu
 from irqvisor.hw.branch import branch
 from irqvisor.hw.carry import carry, record
 from irqvisor.hw.condition import condition
-from irqvisor.hw.host import ELSEWHERE, STUCK, call_host
+from irqvisor.hw.host import ANSWERED, ELSEWHERE, STUCK, call_gate, call_host
 from irqvisor.hw.memory import EA_64, disturbs, load8, load16, load32, load64, store8, store16, store32, store64
 from irqvisor.hw.ops import (
     ALU_END,
@@ -325,35 +325,44 @@ def stretch(m, pc, cpu, place, n, budget, top):
 
 
 @hot
-def course(m, pc, cpu, n, budget, top):
-    """As `stretch`, from NIP on, wherever its place is, and in host code where there is some. Returns n, the place of
-    NIP, and whether that is known to be of an instruction that no stretch completes."""
-    while n < budget:
+def course(m, pc, cpu, n, top, gate):
+    """As `stretch`, for the budget in the request record, from NIP on, wherever its place is, and in host code where
+    there is some. Returns n, the place of NIP, and why it ends: STUCK: NIP is known to be of an instruction that no
+    stretch completes; ANSWERED: the hypervisor has answered, and all is accounted for; ELSEWHERE: none of these."""
+    while n < request(m).budget:
         if cpu.msr & MSR_SF == 0:
             cpu.nip &= EA_32
         nip = cpu.nip
         place = place_of(m, cpu, nip)
         if place == NOWHERE:
-            return n, NOWHERE, False
+            return n, NOWHERE, ELSEWHERE
         d = m.code[u8(place)]
         if i8(d.op) == HOST:
-            if cpu.msr & MSR_SF != 0:
-                n, why = call_host(d.imm, m, cpu, n, budget, nip, top)
+            if cpu.msr & MSR_SF != 0 and top >= 0:
+                n, why = call_host(d.imm, m, cpu, n, request(m).budget, nip, gate)
                 if why == ELSEWHERE:
                     continue
+                if why == ANSWERED:
+                    return n, NOWHERE, ANSWERED
                 place = plain(m, place + ((cpu.nip - nip) >> 2), cpu.nip)
                 if why == STUCK:
-                    return n, place, True
+                    return n, place, STUCK
             else:
                 place = plain(m, place, nip)
         else:
             request(m).interpreted += 1
             request(m).interpreted_of = pc.context
             request(m).interpreted_at = nip
-        n, place = stretch(m, pc, cpu, place, n, budget, top)
+        n, place = stretch(m, pc, cpu, place, n, request(m).budget, top)
         if place == NOWHERE or i8(m.code[u8(place)].op) != HOST:
-            return n, place, False
-    return n, NOWHERE, False
+            return n, place, ELSEWHERE
+    return n, NOWHERE, ELSEWHERE
+
+
+@hot
+def pass_gate(m, cpu, n, gate):
+    """What host code does for a hypercall: through the gate. -1: there is none."""
+    return call_gate(gate, m, cpu, n) if gate != 0 else -1
 
 
 @cold

@@ -118,16 +118,19 @@ def in_user_state(cpu):
     return cpu.msr & MSR_PR != 0
 
 
+@hot
+def call_hypervisor(cpu):
+    """sc with LEV 1: what the processor does before the hypervisor begins."""
+    cpu.nip += 4
+    cpu.srr0 = cpu.nip
+    cpu.srr1 = cpu.msr & ~SRR1_CLEARED
+    cpu.resv = 0
+
+
 @jit
 def system_call(m, p, cpu, level):
-    """sc: LEV 0 to the partition's own 0xC00; LEV 1 to the hypervisor, or to HV=1 software where there is none."""
+    """sc: LEV 0 to the partition's own 0xC00; LEV 1 to HV=1 software. The simulated hypervisor has its gate."""
     cpu.nip += 4
-    pc = pcpu(m, p)
-    if level & 1 != 0 and pc.hypervisor != 0:
-        cpu.srr0 = cpu.nip
-        cpu.srr1 = cpu.msr & ~SRR1_CLEARED
-        cpu.resv = 0
-        return Outcome.HCALL
     enter_in(m, p, cpu, VEC_SYSTEM_CALL, 0, MSR_HV if level & 1 != 0 else cpu.msr & MSR_HV)
     return Outcome.DONE
 
@@ -407,7 +410,7 @@ def is_hypervisors(op):
 
 @hot
 def system(m, p, cpu, d):
-    """Execute one instruction of the system group but sc; NIP is at it."""
+    """Execute one instruction of the system group; NIP is at it."""
     op = i8(d.op)
     if op == ops.RFID or op == ops.MTMSRD:
         return supervisor(m, p, cpu, op, i8(d.t), i8(d.x), 0)
@@ -428,6 +431,8 @@ def rare(m, p, cpu, d):
         return move_from_spr(m, p, cpu, t, d.imm)
     if op == ops.MTSPR:
         return move_to_spr(m, p, cpu, t, d.imm)
+    if op == ops.SC:
+        return system_call(m, p, cpu, d.imm)
     if op == ops.NOP or op == ops.ICBI:
         cpu.nip += 4
         return Outcome.DONE

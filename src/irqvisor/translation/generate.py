@@ -14,6 +14,7 @@ from llvmlite.binding.newpassmanagers import create_new_module_pass_manager
 from irqvisor._link import hide_all_but
 from irqvisor.hw import host
 from irqvisor.hw.decode import NO_REGISTER
+from irqvisor.hw.ops import SC
 from irqvisor.hw.state import CONTEXT, PAGE_SHIFT, PAGE_WORDS
 from irqvisor.spec.power_isa import MSR_SF
 from irqvisor.tables import CODE
@@ -24,6 +25,7 @@ NAME = "region"
 POINTER, WORD, BOOL, STATUS = host.POINTER, host.WORD, ir.IntType(8), ir.IntType(32)
 SIXTY_FOUR_BITS = WORD(MSR_SF)
 NIP = CONTEXT.fields["nip"][1]  # type: ignore[index]  # bytes
+WIN_SIZE = CONTEXT.fields["win_size"][1]  # type: ignore[index]
 ZERO = CONTEXT.fields["gpr"][1] + 8 * NO_REGISTER  # type: ignore[index]
 EXIT_SHIFTS = (0, 16, 32)
 FIELD_MASK = (1 << 16) - 1
@@ -39,21 +41,25 @@ class _Writer:
         self.isa = WORD(region.isa)
         self.module = ir.Module(NAME)
         self.function = ir.Function(self.module, host.SIGNATURE, NAME)
-        self.m, self.cpu, self.n, self.budget, pc, self.top = self.function.args
+        self.m, self.cpu, n, budget, nip, self.gate = self.function.args
         self.cpu.add_attribute("noalias")  # nothing else reaches the context while it runs
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.verbs = {
             "complete": self._verb("complete", [POINTER, POINTER, WORD, POINTER, WORD, WORD, WORD, WORD]),
             "branch": self._verb("branch", [POINTER, WORD, POINTER, WORD, WORD]),
             "near": self._verb("near", [POINTER, WORD, POINTER, WORD, WORD, WORD]),
+            "pass_gate": self._verb("pass_gate", [POINTER, POINTER, WORD, WORD]),
         }
         self.raised = self.builder.alloca(POINTER)
         self.answers = {BOOL: self.builder.alloca(BOOL), WORD: self.builder.alloca(WORD)}
-        self.page = self.builder.and_(pc, WORD(-1 << PAGE_SHIFT))
+        self.budget = self.builder.alloca(WORD)
+        self.builder.store(budget, self.budget)
+        self.top = self.builder.sub(self._field(WIN_SIZE), WORD(8))
+        self.page = self.builder.and_(nip, WORD(-1 << PAGE_SHIFT))
         self.entries = {leader: self.function.append_basic_block(f"word_{leader}") for leader in region.blocks}
         self.heads = {leader: ir.IRBuilder(block).phi(WORD, "n") for leader, block in self.entries.items()}
         self._make_exits()
-        self._go_on_at(pc, self.n)
+        self._go_on_at(nip, n)
         for leader, words in region.blocks.items():
             self._block(leader, words)
 
@@ -74,11 +80,21 @@ class _Writer:
         count, word, why = (
             leaving.and_(leaving.lshr(self.left_exit, WORD(shift)), WORD(FIELD_MASK)) for shift in EXIT_SHIFTS
         )
-        _return(leaving, self.cpu, leaving.add(self.left_n, count), self._address_of(leaving, word), why)
+        self._return(leaving, leaving.add(self.left_n, count), self._address_of(leaving, word), why)
         self.gone = self.function.append_basic_block("gone")
         leaving = ir.IRBuilder(self.gone)
         self.gone_n, self.gone_nip = leaving.phi(WORD), leaving.phi(WORD)
-        _return(leaving, self.cpu, self.gone_n, self.gone_nip, WORD(host.ELSEWHERE))
+        self._return(leaving, self.gone_n, self.gone_nip, WORD(host.ELSEWHERE))
+        self.answered = self.function.append_basic_block("answered")
+        _ret(ir.IRBuilder(self.answered), WORD(0), WORD(host.ANSWERED))
+
+    def _return(self, builder: Any, n: Any, nip: Any, why: Any) -> None:
+        builder.store(nip, builder.gep(self.cpu, [WORD(NIP)], source_etype=BOOL))
+        _ret(builder, n, why)
+
+    def _field(self, at: int) -> Any:
+        """A doubleword of the context."""
+        return self.builder.load(self.builder.gep(self.cpu, [WORD(at)], source_etype=BOOL), typ=WORD)
 
     def _address_of(self, builder: Any, word: Any) -> Any:
         return builder.add(self.page, builder.shl(word, WORD(2)))
@@ -122,16 +138,20 @@ class _Writer:
         self.builder = ir.IRBuilder(self.entries[leader])
         n = self.heads[leader]
         fits, short = self.builder.append_basic_block("fits"), self.builder.append_basic_block("short")
-        enough = self.builder.icmp_signed(">=", self.builder.sub(self.budget, n), WORD(len(words)))
+        left = self.builder.sub(self.builder.load(self.budget, typ=WORD), n)
+        enough = self.builder.icmp_signed(">=", left, WORD(len(words)))
         self.builder.cbranch(enough, fits, short).set_weights(LIKELY)
         self.builder = ir.IRBuilder(short)
         self._leave(n, 0, leader, host.SHORT)
         self.builder = ir.IRBuilder(fits)
-        zero = self.builder.load(self.builder.gep(self.cpu, [WORD(ZERO)], source_etype=BOOL), typ=WORD)
-        self.builder.assume(self.builder.icmp_signed("==", zero, WORD(0)))
+        self.builder.assume(self.builder.icmp_signed("==", self._field(ZERO), WORD(0)))
         for count, word in enumerate(words):
-            if is_branch(int(self.region.records[word]["op"])):
+            record = self.region.records[word]
+            if is_branch(int(record["op"])):
                 self._branch(word, n, count + 1)
+                return
+            if record["op"] == SC and int(record["imm"]) & 1:
+                self._hypercall(word, n, count)
                 return
             self._instruction(word, n, count)
         self._enter(words.stop, n, len(words))
@@ -154,6 +174,20 @@ class _Writer:
         self._leave(n, count, word, host.STUCK)
         self.builder = ir.IRBuilder(next_one)
 
+    def _hypercall(self, word: int, n: Any, count: int) -> None:
+        stuck, passed, resumed = (self.builder.append_basic_block(name) for name in ("stuck", "passed", "resumed"))
+        nip = self.builder.gep(self.cpu, [WORD(NIP)], source_etype=BOOL)
+        self.builder.store(self._address(word), nip)
+        budget = self._call("pass_gate", WORD, self.m, self.cpu, self.builder.add(n, WORD(count)), self.gate)
+        self.builder.cbranch(self.builder.icmp_signed("<", budget, WORD(0)), stuck, passed)
+        self.builder = ir.IRBuilder(stuck)
+        self._leave(n, count, word, host.STUCK)
+        self.builder = ir.IRBuilder(passed)
+        self.builder.cbranch(self.builder.icmp_signed("==", budget, WORD(0)), self.answered, resumed)
+        self.builder = ir.IRBuilder(resumed)
+        self.builder.store(budget, self.budget)
+        self._enter(word + 1, WORD(0), 0)
+
     def _branch(self, word: int, n: Any, count: int) -> None:
         record, op, pc = self._operands(word)
         if is_near(int(self.region.records[word]["op"])):
@@ -175,8 +209,7 @@ class _Writer:
         self._go_on_at(target, self.builder.add(n, WORD(count)))
 
 
-def _return(builder: Any, cpu: Any, n: Any, nip: Any, why: Any) -> None:
-    builder.store(nip, builder.gep(cpu, [WORD(NIP)], source_etype=BOOL))
+def _ret(builder: Any, n: Any, why: Any) -> None:
     result = builder.insert_value(ir.Constant(host.RESULT, ir.Undefined), n, 0)
     builder.ret(builder.insert_value(result, why, 1))
 

@@ -1,4 +1,5 @@
-"""The hot loop's verbs as LLVM's intermediate code, for use in other code: `complete`, `branch` and `near`.
+"""The hot loop's verbs as LLVM's intermediate code, for use in other code: `complete`, `branch`, `near` and
+`pass_gate`.
 
 They are what the interpreter itself is made of. Given a constant record they shrink to what that one instruction does.
 The code is made once and kept in the cache folder, beside the compiled entries.
@@ -13,7 +14,7 @@ from irqvisor._fields import Record
 from irqvisor._link import program
 from irqvisor.hw.branch import branch
 from irqvisor.hw.state import CONTEXT
-from irqvisor.hw.stretch import complete, near
+from irqvisor.hw.stretch import complete, near, pass_gate
 from irqvisor.tables import CODE, HANDLE, Table
 from irqvisor.translation.cache import kept
 
@@ -24,6 +25,7 @@ _I = types.int64
 VERBS = {
     "complete": (complete, (HANDLE, _CPU, _I, _RECORD, _I, _I, _I, _I)),
     "branch": (branch, (_CPU, _I, _RECORD, _I, _I)),
+    "pass_gate": (pass_gate, (HANDLE, _CPU, _I, _I)),
     "near": (near, (_CPU, _I, _RECORD, _I, _I, _I)),
 }
 """Each verb, and the types of what it is given: first of all comes where its result goes, then Numba's exception."""
