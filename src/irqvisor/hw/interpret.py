@@ -63,7 +63,7 @@ from irqvisor.hw.state import (
 )
 from irqvisor.hw.storage import data_access
 from irqvisor.hw.stretch import NOWHERE, course, operation_at, order_of, page_of
-from irqvisor.hw.system import call_hypervisor, system
+from irqvisor.hw.system import call_hypervisor, supervisor, system
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec.bits import i8, likely, u8, ult
 from irqvisor.spec.power_isa import (
@@ -162,7 +162,9 @@ def trace_completed(m, p, cpu, op, address):
 def is_quiet(pc, cpu):
     """Whether nothing asynchronous can be pending, so that `interrupt` need not be asked."""
     waiting = pc.external | pc.virtualization | pc.doorbell
-    return waiting == 0 and pc.now < pc.hdec_at and pc.now < cpu.dec_at and cpu.lpcr & LPCR_MER == 0
+    if waiting != 0 or pc.now >= pc.hdec_at or pc.now >= cpu.dec_at:
+        return False
+    return cpu.lpcr & LPCR_MER == 0 or cpu.msr & MSR_EE == 0
 
 
 @cold
@@ -249,20 +251,28 @@ def interpreter(hypercall: Any) -> Any:
     that the context has made, all the way out, and says whether that context goes on at once."""
 
     @cold
-    def gate(m, cpu, n):
-        """`sc 1` to the hypervisor, `n` instructions after the last that were accounted for (`hw/host.py`)."""
-        pc = pcpu(m, cpu.pcpu)
+    def gate(m, cpu, n, d):
+        """A slow instruction, `n` instructions after the last that were accounted for (`hw/host.py`): `sc 1` to the
+        hypervisor, `rfid`, or `mtmsrd` with L=1."""
+        p = cpu.pcpu
+        pc = pcpu(m, p)
         ask = request(m)
-        pc.now += (n + 1) * header(m).cpi
-        pc.icount += n + 1
         msr = cpu.msr
         forgotten = ask.forgotten
-        call_hypervisor(cpu)
-        behind = cpu.nip
-        ask.resumed = 1 if hypercall(m, cpu.pcpu) else 0
-        if ask.resumed == 0 or cpu.nip != behind or (cpu.msr ^ msr) & ~(MSR_EE | MSR_RI) != 0:
-            return 0
-        if ask.forgotten != forgotten or msr & (MSR_SE | MSR_BE) != 0 or not is_quiet(pc, cpu):
+        ask.resumed = 1
+        if likely(i8(d.op) == SC):
+            pc.now += (n + 1) * header(m).cpi
+            pc.icount += n + 1
+            call_hypervisor(cpu)
+            if not hypercall(m, p):
+                ask.resumed = 0
+                return 0
+        else:
+            pc.now += n * header(m).cpi
+            supervisor(m, p, cpu, i8(d.op), i8(d.t), 1, 0)
+            pc.now += header(m).cpi
+            pc.icount += n + 1
+        if (cpu.msr ^ msr) & ~(MSR_EE | MSR_RI) != 0 or ask.forgotten != forgotten or not is_quiet(pc, cpu):
             return 0
         end = min(cpu.dec_at, pc.hdec_at, header(m).horizon)
         ask.budget = min(instructions_for(end - pc.now, header(m).cpi), ask.last - pc.icount)
@@ -276,7 +286,6 @@ def interpreter(hypercall: Any) -> Any:
         ask = request(m)
         last = pc.icount + quota
         ask.last = last
-        way = gate_address(gate, m, cpu) if pc.hypervisor != 0 else 0
         while True:
             # State that slow instructions may change is read afresh here
             if likely(is_quiet(pc, cpu)):
@@ -298,6 +307,7 @@ def interpreter(hypercall: Any) -> Any:
                     top = -1
                 if msr & (MSR_SE | MSR_BE) != 0:
                     budget = 1
+            way = gate_address(gate, m, cpu, m.code[0]) if msr & (MSR_SE | MSR_BE) == 0 and pc.hypervisor != 0 else 0
             ask.budget = budget
             address = cpu.nip
             n = 0
@@ -311,7 +321,7 @@ def interpreter(hypercall: Any) -> Any:
                 fetched = make_ready(m, cpu, pc.isa, place)
             is_slow = why == STUCK or (why == ELSEWHERE and n < ask.budget and fetched == Fetch.READY)
             if is_slow and calls_hypervisor(m, pc, place):
-                gate(m, cpu, n)
+                gate(m, cpu, n, m.code[u8(place)])
                 why = ANSWERED
             if why == ANSWERED:
                 if ask.resumed == 0:

@@ -360,9 +360,9 @@ def course(m, pc, cpu, n, top, gate):
 
 
 @hot
-def pass_gate(m, cpu, n, gate):
-    """What host code does for a hypercall: through the gate. -1: there is none."""
-    return call_gate(gate, m, cpu, n) if gate != 0 else -1
+def pass_gate(m, cpu, n, d, gate):
+    """What host code does for an instruction that the gate is for. -1: there is none."""
+    return call_gate(gate, m, cpu, n, d) if gate != 0 else -1
 
 
 @cold

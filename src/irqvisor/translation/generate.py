@@ -14,12 +14,12 @@ from llvmlite.binding.newpassmanagers import create_new_module_pass_manager
 from irqvisor._link import hide_all_but
 from irqvisor.hw import host
 from irqvisor.hw.decode import NO_REGISTER
-from irqvisor.hw.ops import SC
+from irqvisor.hw.ops import MTMSRD
 from irqvisor.hw.state import CONTEXT, PAGE_SHIFT, PAGE_WORDS
 from irqvisor.spec.power_isa import MSR_SF
 from irqvisor.tables import CODE
 from irqvisor.translation import verbs
-from irqvisor.translation.region import Region, is_branch, is_near
+from irqvisor.translation.region import Region, has_gate, is_branch, is_near
 
 NAME = "region"
 POINTER, WORD, BOOL, STATUS = host.POINTER, host.WORD, ir.IntType(8), ir.IntType(32)
@@ -48,7 +48,7 @@ class _Writer:
             "complete": self._verb("complete", [POINTER, POINTER, WORD, POINTER, WORD, WORD, WORD, WORD]),
             "branch": self._verb("branch", [POINTER, WORD, POINTER, WORD, WORD]),
             "near": self._verb("near", [POINTER, WORD, POINTER, WORD, WORD, WORD]),
-            "pass_gate": self._verb("pass_gate", [POINTER, POINTER, WORD, WORD]),
+            "pass_gate": self._verb("pass_gate", [POINTER, POINTER, WORD, POINTER, WORD]),
         }
         self.raised = self.builder.alloca(POINTER)
         self.answers = {BOOL: self.builder.alloca(BOOL), WORD: self.builder.alloca(WORD)}
@@ -150,8 +150,8 @@ class _Writer:
             if is_branch(int(record["op"])):
                 self._branch(word, n, count + 1)
                 return
-            if record["op"] == SC and int(record["imm"]) & 1:
-                self._hypercall(word, n, count)
+            if has_gate(record):
+                self._gated(word, n, count)
                 return
             self._instruction(word, n, count)
         self._enter(words.stop, n, len(words))
@@ -174,11 +174,26 @@ class _Writer:
         self._leave(n, count, word, host.STUCK)
         self.builder = ir.IRBuilder(next_one)
 
-    def _hypercall(self, word: int, n: Any, count: int) -> None:
-        stuck, passed, resumed = (self.builder.append_basic_block(name) for name in ("stuck", "passed", "resumed"))
-        nip = self.builder.gep(self.cpu, [WORD(NIP)], source_etype=BOOL)
-        self.builder.store(self._address(word), nip)
-        budget = self._call("pass_gate", WORD, self.m, self.cpu, self.builder.add(n, WORD(count)), self.gate)
+    def _gated(self, word: int, n: Any, count: int) -> None:
+        """An instruction that ends its block, since the gate may have to complete it."""
+        record, op, pc = self._operands(word)
+        if self.region.records[word]["op"] == MTMSRD:  # it is plain if it turns interrupts off
+            done = self._call("complete", BOOL, self.m, self.cpu, self.isa, record, op, SIXTY_FOUR_BITS, self.top, pc)
+            plain, slow = self.builder.append_basic_block("plain"), self.builder.append_basic_block("slow")
+            self.builder.cbranch(self.builder.icmp_unsigned("!=", done, BOOL(0)), plain, slow)
+            self.builder = ir.IRBuilder(plain)
+            self._enter(word + 1, n, count + 1)
+            self.builder = ir.IRBuilder(slow)
+        self._pass_gate(word, record, pc, n, count)
+
+    def _pass_gate(self, word: int, record: Any, pc: Any, n: Any, count: int) -> None:
+        """Let the gate complete an instruction."""
+        names = ("stuck", "passed", "resumed", "elsewhere", "follows")
+        stuck, passed, resumed, elsewhere, follows = (self.builder.append_basic_block(name) for name in names)
+        at_nip = self.builder.gep(self.cpu, [WORD(NIP)], source_etype=BOOL)
+        self.builder.store(pc, at_nip)
+        so_far = self.builder.add(n, WORD(count))
+        budget = self._call("pass_gate", WORD, self.m, self.cpu, so_far, record, self.gate)
         self.builder.cbranch(self.builder.icmp_signed("<", budget, WORD(0)), stuck, passed)
         self.builder = ir.IRBuilder(stuck)
         self._leave(n, count, word, host.STUCK)
@@ -186,6 +201,11 @@ class _Writer:
         self.builder.cbranch(self.builder.icmp_signed("==", budget, WORD(0)), self.answered, resumed)
         self.builder = ir.IRBuilder(resumed)
         self.builder.store(budget, self.budget)
+        nip = self._field(NIP)
+        self.builder.cbranch(self.builder.icmp_signed("==", nip, self._address(word + 1)), follows, elsewhere)
+        self.builder = ir.IRBuilder(elsewhere)
+        self._go(WORD(0), nip)
+        self.builder = ir.IRBuilder(follows)
         self._enter(word + 1, WORD(0), 0)
 
     def _branch(self, word: int, n: Any, count: int) -> None:

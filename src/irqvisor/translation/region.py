@@ -19,9 +19,12 @@ from irqvisor.hw.ops import (
     DATA_END,
     ILLEGAL,
     MEM_END,
+    MTMSRD,
     NEAR_END,
     NEAR_FIRST,
     RC,
+    RFID,
+    SC,
     UNDECODED,
     B,
 )
@@ -80,6 +83,12 @@ def is_branch(op: int) -> bool:
 def is_near(op: int) -> bool:
     """Whether it is one within its page, whose immediate counts words."""
     return NEAR_FIRST <= op < NEAR_END
+
+
+def has_gate(record: Any) -> bool:
+    """Whether an instruction is one that the gate is for (`hw/host.py`)."""
+    op = int(record["op"])
+    return op == RFID or (op == SC and int(record["imm"]) & 1 != 0) or (op == MTMSRD and bool(record["x"]))
 
 
 def _may_end_a_stretch(op: int) -> bool:

@@ -25,7 +25,7 @@ _I = types.int64
 VERBS = {
     "complete": (complete, (HANDLE, _CPU, _I, _RECORD, _I, _I, _I, _I)),
     "branch": (branch, (_CPU, _I, _RECORD, _I, _I)),
-    "pass_gate": (pass_gate, (HANDLE, _CPU, _I, _I)),
+    "pass_gate": (pass_gate, (HANDLE, _CPU, _I, _RECORD, _I)),
     "near": (near, (_CPU, _I, _RECORD, _I, _I, _I)),
 }
 """Each verb, and the types of what it is given: first of all comes where its result goes, then Numba's exception."""
