@@ -106,6 +106,25 @@ def on_access(m, p, what):
         direct.on_access(m, p, what)
 
 
+@jit
+def on_switch(m, p):
+    design = header(m).design
+    if design == Design.NATIVE:
+        native.on_switch(m, p)
+    elif design == Design.RHYPE:
+        rhype.on_switch(m, p)
+    elif design == Design.XEN_PPC:
+        xen_ppc.on_switch(m, p)
+    elif design == Design.XEN_X86:
+        xen_x86.on_switch(m, p)
+    elif design == Design.XEN_IA64:
+        xen_ia64.on_switch(m, p)
+    elif design == Design.HYBRID:
+        hybrid.on_switch(m, p)
+    elif design == Design.DIRECT:
+        direct.on_switch(m, p)
+
+
 @hot
 def before_entry(m, p):
     design = header(m).design

@@ -92,9 +92,12 @@ def skips_softirqs(m, pc):
 def leave(m, p, is_call):
     """The way out of the hypervisor: choose who runs, pay for the return, deliver. A hypercall has paid for its own."""
     pc = pcpu(m, p)
-    runs = scheduler.goes_on(m, pc) or skips_softirqs(m, pc) or scheduler.reschedule(m, p)
+    stays = scheduler.goes_on(m, pc) or skips_softirqs(m, pc)
+    runs = stays or scheduler.reschedule(m, p)
     if runs and not is_call:
         accounting.charge(m, p, header(m).exc_return)
+    if not stays:
+        dispatch.on_switch(m, p)
     dispatch.before_entry(m, p)
     trace.emit(m, trace.Kind.LEAVE_HV, pc.now, p, pc.context, -1, 0, pc.entry)
 

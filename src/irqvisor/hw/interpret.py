@@ -63,7 +63,7 @@ from irqvisor.hw.state import (
 )
 from irqvisor.hw.storage import data_access
 from irqvisor.hw.stretch import NOWHERE, course, operation_at, order_of, page_of
-from irqvisor.hw.system import call_hypervisor, supervisor, system
+from irqvisor.hw.system import call_hypervisor, return_from_interrupt, supervisor, system
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec.bits import i8, likely, u8, ult
 from irqvisor.spec.power_isa import (
@@ -77,6 +77,7 @@ from irqvisor.spec.power_isa import (
     MSR_EE,
     MSR_IR,
     MSR_LE,
+    MSR_PR,
     MSR_RI,
     MSR_SE,
     VEC_INSTRUCTION_STORAGE,
@@ -269,7 +270,10 @@ def interpreter(hypercall: Any) -> Any:
                 return 0
         else:
             pc.now += n * header(m).cpi
-            supervisor(m, p, cpu, i8(d.op), i8(d.t), 1, 0)
+            if i8(d.op) == RFID and msr & MSR_PR == 0:
+                return_from_interrupt(m, p, cpu, cpu.srr0, cpu.srr1, False)
+            else:
+                supervisor(m, p, cpu, i8(d.op), i8(d.t), 1, 0)
             pc.now += header(m).cpi
             pc.icount += n + 1
         if (cpu.msr ^ msr) & ~(MSR_EE | MSR_RI) != 0 or ask.forgotten != forgotten or not is_quiet(pc, cpu):

@@ -440,6 +440,8 @@ def end_of_interrupt(m, p):
 def pending_priority(m, p):
     """The priority of the best request that would be accepted if the task priority were 0; 0 for none."""
     c = pic_cpu(m, p)
+    if c.levels == 0:
+        return 0
     return 63 - clz(c.levels) if outranks(c.levels, c.serving | 1) else 0
 
 

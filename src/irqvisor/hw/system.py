@@ -162,7 +162,7 @@ def restored(old, saved, isa):
     return keeps_suspended(old, fresh & ~MSR_HV) & supported(isa)
 
 
-@jit
+@hot
 def return_from_interrupt(m, p, cpu, target, saved, hypervisor):
     """rfid (ME only changes with HV, HV can only fall) and hrfid (both copied)."""
     old = cpu.msr

@@ -49,7 +49,7 @@ class Place(NamedTuple):
         page: of the pool of decoded code, from 1.
         word: in that page.
         isa: architecture level.
-        is_entrance: whether it came there from code of other pages, or from what only the interpreter does.
+        entrance: a word where one came from code of other pages, or from what only the interpreter does; -1: none.
     """
 
     context: int
@@ -57,7 +57,7 @@ class Place(NamedTuple):
     page: int
     word: int
     isa: int
-    is_entrance: bool = False
+    entrance: int = -1
 
 
 class Watcher:
@@ -80,7 +80,7 @@ class Watcher:
         return self._passed >= self.interval
 
     def look(self, views: Views, code: np.ndarray[Any, Any]) -> list[Place]:
-        """Where processors are in code that is not translated; else where one came last that did not find any."""
+        """Where processors are in code that is not translated, and where one came last that did not find any."""
         self._pause = min(2 * self._pause + 1, LAST_LOOK)
         self._owed = 0
         self._waited, self._passed = self._passed, 0
@@ -94,10 +94,14 @@ class Watcher:
                 if place is not None and not self._is_covered(code, place.page, place.word):
                     found.append(place)
         request = views[Table.REQUEST][0]
-        if not found and request.interpreted * SELDOM > self._waited:
+        if request.interpreted * SELDOM > self._waited:
             place = _place(views, int(request.interpreted_of), int(request.interpreted_at))
             if place is not None and not install.begins(code, place.page, place.word):
-                found.append(place._replace(is_entrance=True))
+                same_page = [k for k, other in enumerate(found) if other.page == place.page]
+                if same_page:
+                    found[same_page[0]] = found[same_page[0]]._replace(entrance=place.word)
+                else:
+                    found.append(place._replace(entrance=place.word))
         request.interpreted = 0
         return found
 
@@ -110,13 +114,13 @@ class Watcher:
         panel.decode_page(machine, place.context, place.address, first)
         for shown in regions(machine.code[first : first + PAGE_WORDS], place.isa):
             is_here = place.word in shown.words
+            if place.entrance in shown.words:
+                entrances.note(shown, place.entrance)
             is_covered = self._is_covered(machine.code, place.page, shown.words[0])
             if is_covered and not is_here:
                 continue
             if is_here:
                 _spent[shown.name] += self._waited
-                if place.is_entrance:
-                    entrances.note(shown, place.word)
             wanted = is_here and (at_once or _spent[shown.name] >= WORTH * len(shown.words))
             region = entrances.with_noted(shown) if wanted else entrances.with_remembered(shown)
             if wanted or (not is_covered and install.is_at_hand(region)):

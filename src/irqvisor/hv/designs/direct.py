@@ -215,6 +215,11 @@ def on_access(m, p, what):
         trace.finish(m, s, p, pc.now)
 
 
+@jit
+def on_switch(m, p):
+    """`before_entry` looks for itself."""
+
+
 @hot
 def before_entry(m, p):
     """The ring follows who runs: pulled when another one does, or nobody, then pushed."""

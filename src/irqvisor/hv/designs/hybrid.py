@@ -143,15 +143,21 @@ def on_access(m, p, what):
         event_channel.observe_store(m, p)
 
 
+@jit
+def on_switch(m, p):
+    """The controller holds off what the vCPU that is here now holds off, and presents its sources here."""
+    v = pcpu(m, p).context
+    vpic.keep_up(m, p)
+    if v >= 0 and header(m).options & HYBRID_RETARGET != 0 and vcpu(m, v).routed != p:
+        retarget(m, p, v)
+
+
 @hot
 def before_entry(m, p):
     """Simulated delivery of what the hypervisor has for who runs next, or the mediated request."""
     v = pcpu(m, p).context
-    vpic.keep_up(m, p)
     if v < 0:
         return
-    if header(m).options & HYBRID_RETARGET != 0 and vcpu(m, v).routed != p:
-        retarget(m, p, v)
     cpu = context(m, v)
     work = vpic.searching(m, v)
     wanted = vpic.deliverable(m, v)

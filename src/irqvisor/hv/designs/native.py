@@ -61,6 +61,11 @@ def on_access(m, p, what):
 
 
 @jit
+def on_switch(m, p):
+    """Nothing here depends on who runs."""
+
+
+@jit
 def before_entry(m, p):
     """Nobody is between the kernel and its context."""
 

@@ -18,12 +18,13 @@ the model of docs/explanation/designs/rhype.md. For a caller with EE=0 the queue
 mediated request, and is given one here (`vpic.ask`).
 """
 
-from irqvisor._jit import hot, jit
+from irqvisor._jit import cold, hot, jit
 from irqvisor.hv import accounting, hcall, inject, scheduler, vpic
 from irqvisor.hv.state import domain, vcpu
-from irqvisor.hw.state import context, pcpu
+from irqvisor.hw.state import NOBODY, context, pcpu
 from irqvisor.hw.timer import decrementer_due
 from irqvisor.spec import papr, paths
+from irqvisor.spec.bits import ult
 from irqvisor.spec.power_isa import MSR_EE
 
 
@@ -58,7 +59,12 @@ def on_hcall(m, p, v, cpu):
     if number == papr.H_CEDE:
         cede(m, p, v, cpu)
         return hcall.Answer.DONE
-    if number == papr.H_IPI or number == papr.H_PROD or number == papr.H_CONFER or number == papr.H_IPOLL:
+    if number == papr.H_IPI:
+        target = named(m, p, v, cpu)
+        if target != NOBODY:
+            vpic.send_ipi(m, p, target, cpu.gpr[5] & 0xFF)
+        return hcall.Answer.DONE
+    if number == papr.H_PROD or number == papr.H_CONFER or number == papr.H_IPOLL:
         return on_server_call(m, p, v, cpu, number)
     if number == papr.H_PUT_TERM_CHAR or number == papr.H_GET_TERM_CHAR:
         return hcall.cold(m, p)
@@ -66,20 +72,28 @@ def on_hcall(m, p, v, cpu):
 
 
 @jit
-def on_server_call(m, p, v, cpu, number):
-    """Calls that name a server, that is a vCPU of the caller's partition, by its number there."""
-    server = cpu.gpr[4]
-    everybody = number == papr.H_CONFER and server == -1
+def named(m, p, v, cpu):
+    """The vCPU that a call names: a server of the caller's partition, by its number there. NOBODY if there is none, and
+    r3 says so."""
     accounting.path(m, p, paths.SERVER)
     e = domain(m, vcpu(m, v).domain)
-    if (server < 0 or server >= e.vcpus) and not everybody:
+    server = cpu.gpr[4]
+    if not ult(server, e.vcpus):
         cpu.gpr[3] = papr.H_PARAMETER
+        return NOBODY
+    cpu.gpr[3] = papr.H_SUCCESS
+    return e.vcpu + server
+
+
+@cold
+def on_server_call(m, p, v, cpu, number):
+    """The rarer calls that name a server. H_CONFER may name everybody."""
+    everybody = number == papr.H_CONFER and cpu.gpr[4] == -1
+    target = named(m, p, v, cpu)
+    if target == NOBODY and not everybody:
         return hcall.Answer.DONE
     cpu.gpr[3] = papr.H_SUCCESS
-    target = e.vcpu + server
-    if number == papr.H_IPI:
-        vpic.send_ipi(m, p, target, cpu.gpr[5] & 0xFF)
-    elif number == papr.H_PROD:
+    if number == papr.H_PROD:
         prod(m, p, target)
     elif number == papr.H_CONFER:
         accounting.path(m, p, paths.RESCHEDULE)
@@ -139,11 +153,16 @@ def on_access(m, p, what):
     """Nothing is watched: hypercalls tell everything."""
 
 
+@jit
+def on_switch(m, p):
+    """The controller holds off what the vCPU that is here now holds off."""
+    vpic.keep_up(m, p)
+
+
 @hot
 def before_entry(m, p):
     """Simulated delivery of what is queued, if the guest can take it; else ask to be told when it can."""
     v = pcpu(m, p).context
-    vpic.keep_up(m, p)
     if v < 0:
         return
     cpu = context(m, v)
