@@ -16,7 +16,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from irqvisor._jit import hot, jit
+from irqvisor._jit import cold, hot, jit
 from irqvisor.spec.bits import clz
 from irqvisor.tables import Table, table
 
@@ -380,9 +380,22 @@ def completes_at_return(m, s, c):
     k.serving = s + 1
 
 
-@jit
+@hot
 def returned(m, c, d, p, now):
     """A context leaves its external interrupt handler."""
+    k = context_count(m, c)
+    if k.serving != 0:
+        finish_served(m, c, p, now)
+    if k.open == 1:
+        k.open = 0
+        if k.learned == 0:
+            count_in_vain(m, c, d)
+        emit(m, Kind.RETURN, now, p, d, -1, 0, k.learned)
+
+
+@cold
+def finish_served(m, c, p, now):
+    """Deliveries that have no EOI are complete."""
     k = context_count(m, c)
     while k.serving != 0:
         s = k.serving - 1
@@ -390,11 +403,12 @@ def returned(m, c, d, p, now):
         k.serving = j.chain
         j.chain = 0
         finish(m, s, p, now)
-    if k.open == 1:
-        k.open = 0
-        if k.learned == 0:
-            if k.foreign != 0:
-                domain_count(m, d).foreign += 1
-            else:
-                domain_count(m, d).spurious += 1
-        emit(m, Kind.RETURN, now, p, d, -1, 0, k.learned)
+
+
+@cold
+def count_in_vain(m, c, d):
+    """The handler learned of no source of its own."""
+    if context_count(m, c).foreign != 0:
+        domain_count(m, d).foreign += 1
+    else:
+        domain_count(m, d).spurious += 1

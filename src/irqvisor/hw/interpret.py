@@ -105,7 +105,7 @@ def make_code(m, cpu):
     entry = i8(codemap(m, page).entry)
     if entry & WATCHED != 0:
         return Fetch.FAULT
-    if page_of(entry, order_of(cpu)) != 0:
+    if page_of(entry, order_of(cpu.msr)) != 0:
         return Fetch.READY
     if pool_is_shared(m) != 0:
         return Fetch.COLD
@@ -115,7 +115,7 @@ def make_code(m, cpu):
             return Fetch.COLD
         m.code[0].imm = used + 1
         m.code[(used + 1) * CODE_STRIDE].op = PAGE_END
-        codemap(m, page).entry = (entry & CLEAN) | (used + 1) | order_of(cpu)
+        codemap(m, page).entry = (entry & CLEAN) | (used + 1) | order_of(cpu.msr)
     else:  # its words mean something else now
         number = entry & CODE_PAGE
         forget_page(m, number)

@@ -176,9 +176,9 @@ NOWHERE = -1
 
 
 @hot
-def order_of(cpu):
+def order_of(msr):
     """The byte order that MSR[LE] says, as the code map marks it."""
-    return LITTLE if cpu.msr & MSR_LE != 0 else 0
+    return LITTLE if msr & MSR_LE != 0 else 0
 
 
 @hot
@@ -190,12 +190,12 @@ def page_of(entry, order):
 
 
 @hot
-def place_of(m, cpu, address):
+def place_of(m, cpu, msr, address):
     """The place of the decoded word at an address; NOWHERE if its page has nothing decoded that may be run."""
     real = address & EA_64
-    if not ult(real, cpu.win_size) or cpu.msr & MSR_IR != 0:
+    if not ult(real, cpu.win_size) or msr & MSR_IR != 0:
         return NOWHERE
-    number = page_of(i8(codemap(m, srl(cpu.win_base + real, PAGE_SHIFT)).entry), order_of(cpu))
+    number = page_of(i8(codemap(m, srl(cpu.win_base + real, PAGE_SHIFT)).entry), order_of(msr))
     if number == 0:
         return NOWHERE
     return 1 + (number - 1) * CODE_STRIDE + ((address >> 2) & (PAGE_WORDS - 1))
@@ -293,7 +293,8 @@ def stretch(m, pc, cpu, place, n, budget, top):
     """
     code = m.code
     isa = pc.isa
-    sf = cpu.msr & MSR_SF
+    msr = cpu.msr
+    sf = msr & MSR_SF
     at = place
     bias = at - (cpu.nip >> 2)
     while n < budget:
@@ -304,7 +305,7 @@ def stretch(m, pc, cpu, place, n, budget, top):
             target = branch(cpu, op, d, here, sf)
             n += 1
             if (target ^ here) >> PAGE_SHIFT != 0:
-                at = place_of(m, cpu, target)
+                at = place_of(m, cpu, msr, target)
                 if at == NOWHERE:
                     cpu.nip = target
                     return n, NOWHERE
@@ -329,16 +330,18 @@ def course(m, pc, cpu, n, top, gate):
     """As `stretch`, for the budget in the request record, from NIP on, wherever its place is, and in host code where
     there is some. Returns n, the place of NIP, and why it ends: STUCK: NIP is known to be of an instruction that no
     stretch completes; ANSWERED: the hypervisor has answered, and all is accounted for; ELSEWHERE: none of these."""
+    msr = cpu.msr  # EE and RI may change on the way
+    takes_host = msr & MSR_SF != 0 and top >= 0
     while n < request(m).budget:
-        if cpu.msr & MSR_SF == 0:
+        if msr & MSR_SF == 0:
             cpu.nip &= EA_32
         nip = cpu.nip
-        place = place_of(m, cpu, nip)
+        place = place_of(m, cpu, msr, nip)
         if place == NOWHERE:
             return n, NOWHERE, ELSEWHERE
         d = m.code[u8(place)]
         if i8(d.op) == HOST:
-            if cpu.msr & MSR_SF != 0 and top >= 0:
+            if takes_host:
                 n, why = call_host(d.imm, m, cpu, n, request(m).budget, nip, gate)
                 if why == ELSEWHERE:
                     continue
@@ -368,4 +371,4 @@ def pass_gate(m, cpu, n, d, gate):
 @cold
 def operation_at(m, cpu, pc):
     """The operation at an address whose page is decoded, whether or not host code begins there."""
-    return i8(m.code[u8(plain(m, place_of(m, cpu, pc), pc))].op)
+    return i8(m.code[u8(plain(m, place_of(m, cpu, cpu.msr, pc), pc))].op)
