@@ -1,6 +1,7 @@
 """Host code does what the interpreter does: the same instructions, counted alike, and the same machine afterwards."""
 
 import random
+from collections import defaultdict
 
 import pytest
 
@@ -10,10 +11,11 @@ from hv.harness import DESIGNS
 from hw import asm
 from irqvisor import Machine
 from irqvisor.hw import ops
-from irqvisor.hw.state import Phase, Stop
+from irqvisor.hw.state import CODE_PAGE, PAGE_SHIFT, Phase, Stop
 from irqvisor.lab import scenario
 from irqvisor.spec.power_isa import MSR_BE, MSR_DR, MSR_SE, MSR_SF
-from irqvisor.translation import watcher
+from irqvisor.tables import Table
+from irqvisor.translation import entrances, install, watcher
 
 pytestmark = pytest.mark.compiled
 
@@ -217,6 +219,37 @@ def test_what_is_hot_is_translated_by_itself_and_at_hand_for_the_next(monkeypatc
     other.run(instructions=2 * watcher.FIRST_LOOK)
     assert has_host_code(other)
     assert other.cpu[0].instructions == 2 * watcher.FIRST_LOOK
+
+
+def test_where_code_of_another_page_enters_is_learned_and_remembered(monkeypatch):
+    monkeypatch.setattr(watcher, "WORTH", 1_000)
+    monkeypatch.setattr(watcher, "FIRST_LOOK", 3_001)
+    monkeypatch.setattr(watcher, "LAST_LOOK", 3_001)
+    monkeypatch.setattr(watcher, "PAGE_WORK", 0)
+    there, into = CODE + 0x1000, 2  # a function of another page, entered behind its first words
+    function = [asm.li(5, random.randrange(1 << 15)), asm.NOP, *[asm.addi(4, 4, 1)] * 9, asm.BLR]
+
+    def calling():
+        machine = bare([asm.bl(there + 4 * into - CODE), asm.NOP, asm.b(-8)])
+        machine.memory[there : there + 4 * len(function)] = b"".join(word.to_bytes(4) for word in function)
+        return machine
+
+    def begins_at_entrance(machine):
+        page = int(machine.views[Table.CODEMAP].entry[there >> PAGE_SHIFT]) & CODE_PAGE
+        return bool(page) and install.begins(machine.code, page, into)
+
+    plain, fast, other = calling(), calling(), calling()
+    monkeypatch.setattr(watcher, "ENABLED", False)
+    plain.run(instructions=400_000)
+    monkeypatch.setattr(watcher, "ENABLED", True)
+    fast.run(instructions=400_000)
+    assert begins_at_entrance(fast)
+    assert same(plain, fast)
+    monkeypatch.setattr(entrances, "_noted", defaultdict(set))
+    monkeypatch.setattr(entrances, "_translated", {})  # as the next process finds it
+    monkeypatch.setattr(watcher, "WORTH", 1 << 40)
+    other.run(instructions=20_000)
+    assert begins_at_entrance(other)
 
 
 @pytest.mark.slow

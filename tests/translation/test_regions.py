@@ -63,6 +63,15 @@ def test_what_is_too_large_is_no_region():
     assert not regions(page(*[ops.ADD] * MOST_WORDS, RETURN), ISA_207)
 
 
+def test_an_entrance_begins_a_run_and_what_is_no_word_of_the_region_does_not():
+    (region,) = regions(page(ops.ADD, ops.ADD, ops.ADD, RETURN), ISA_207)
+    assert region.blocks == {0: range(4)}
+    entered = region.entered_at([2, 0, 17, 3])
+    assert entered.blocks == {0: range(2), 2: range(2, 3), 3: range(3, 4)}
+    assert entered.words == region.words
+    assert entered.name != region.name == region.entered_at([0]).name
+
+
 def test_a_name_says_words_places_and_level_and_nothing_else():
     here = regions(page(*LOOP), ISA_207)[0]
     padded = page(*LOOP)
