@@ -1,14 +1,16 @@
 """The processor: run one context on one pCPU until something outside the processor is needed.
 
 `interpret` runs stretches of plain instructions (`hw/stretch.py`, the hot loop) and calls `system` or `data_access` for
-what ends one, without leaving compiled code. Its rules:
+what ends one, or passes the `gate`, without leaving compiled code. Its rules:
 
 * A stretch runs to a cycle, computed once: the horizon, the next decrementer exception, HDEC. There is no
   per-instruction interrupt test. Whatever can raise an interrupt or change the horizon (system instructions, devices)
   is slow, and `interpret` looks again afterwards.
-* pCPU time is ``base + n * cpi`` between slow instructions and is written back before each.
+* The clock and the count of a pCPU are right before each slow instruction; in between only `n` counts.
 * Interrupts are taken between instructions only, at entry and after slow instructions; so cutting a run in pieces
   changes nothing.
+* The hypervisor answers a call in the gate, for `interpret` and for host code alike. What is remembered across it is
+  looked at again.
 
 Entered with a context that is running; what hardware cannot finish by itself is reported as an `Outcome`.
 """

@@ -8,7 +8,7 @@ class Outcome(IntEnum):
 
     DONE = 0  # an instruction completed, or an interrupt of the context's own was taken
     AGAIN = 1  # nothing happened yet: header.stop says what is needed, then execute it again
-    HCALL = 2  # sc 1; NIP is behind it, SRR0 and SRR1 are set
+    HCALL = 2  # `interpret`: a hypercall, answered or left to the control plane, after which the run loop is needed
     STORED = 3  # a store to a watched page was done: pcpu.watch_at, watch_old, watch_new
     DOORBELL = 4  # an item was consumed whose notification is not in the controller, or the doorbell lied
     BOARD = 5  # a board register was written: pcpu.watch_at its offset, watch_new the value

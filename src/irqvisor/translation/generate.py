@@ -1,7 +1,7 @@
 """Host code for a region: the interpreter's own verbs, given constant records, in the order of the guest's words.
 
 Only control flow is made here; what an instruction does comes from `complete`, `branch` and `near`, inlined and
-shrunk by LLVM. Every block counts its instructions and is entered only if the count suffices for all of them, so a
+shrunk by LLVM, or from the gate. Every block counts its instructions and is entered only if the count suffices for all of them, so a
 stretch ends at the same instruction as in the interpreter. The function's contract is in hw/host.py.
 """
 
@@ -42,7 +42,7 @@ class _Writer:
         self.module = ir.Module(NAME)
         self.function = ir.Function(self.module, host.SIGNATURE, NAME)
         self.m, self.cpu, n, budget, nip, self.gate = self.function.args
-        self.cpu.add_attribute("noalias")  # nothing else reaches the context while it runs
+        self.cpu.add_attribute("noalias")  # nobody reaches the context while it runs, but the gate, which is given it
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.verbs = {
             "complete": self._verb("complete", [POINTER, POINTER, WORD, POINTER, WORD, WORD, WORD, WORD]),
