@@ -1,8 +1,8 @@
 """Host code for a region: the interpreter's own verbs, given constant records, in the order of the guest's words.
 
 Only control flow is made here; what an instruction does comes from `complete`, `branch` and `near`, inlined and
-shrunk by LLVM, or from the gate. Every block counts its instructions and is entered only if the count suffices for all of them, so a
-stretch ends at the same instruction as in the interpreter. The function's contract is in hw/host.py.
+shrunk by LLVM, or from the gate. Every block counts its instructions and is entered only if the count suffices for all
+of them, so a stretch ends at the same instruction as in the interpreter. The function's contract is in hw/host.py.
 """
 
 from typing import Any
