@@ -356,7 +356,7 @@ def test_registers_of_a_facility_that_is_off_are_unavailable_in_problem_state(nu
         assert bench.cpu.spr[spr.FSCR] == (reason << 56 if pc == 0xF60 else 0) | fscr
 
 
-@pytest.mark.parametrize("number", [128, 129, 130])
+@pytest.mark.parametrize("number", [128, 129, 130, 131])
 @STATES
 def test_transaction_registers_need_msr_tm_in_every_state(number, state):
     bench = Bench([asm.mfspr(3, number)], isa=ISA_207, msr=state)
@@ -365,6 +365,21 @@ def test_transaction_registers_need_msr_tm_in_every_state(number, state):
     bench = Bench([asm.mfspr(3, number)], isa=ISA_207, msr=state | MSR_TM)
     bench.step()
     assert bench.pc == START + 4
+
+
+def test_texasru_is_the_upper_half_of_texasr():
+    program = [asm.mtspr(130, 3), asm.mtspr(131, 4), asm.mfspr(5, 130), asm.mfspr(6, 131)]
+    bench = Bench(program, isa=ISA_207, msr=SUPERVISOR | MSR_TM, r3=0x1111_2222_3333_4444, r4=0x5555_6666_7777_8888)
+    bench.run(4)
+    assert (bench.r(5), bench.r(6)) == (0x7777_8888_3333_4444, 0x7777_8888)
+
+
+def test_problem_state_reads_sier_by_a_number_of_its_own():
+    bench = Bench([asm.mtspr(784, 3), asm.mfspr(4, 768)], isa=ISA_207, msr=SUPERVISOR, r3=0x1234)
+    bench.step()
+    bench.set(msr=USER)
+    bench.step()
+    assert bench.r(4) == 0x1234
 
 
 # ---- The hypervisor's real-mode accesses: Book III-S, Fixed-Point Load and Store Caching Inhibited ----
@@ -481,11 +496,13 @@ US = "user reads, supervisor writes"
 SPRS = {
     # number: who may read and write; a reader's register is written by the hypervisor
     **dict.fromkeys((1, 3, 8, 9, 13, 256, 815, 896), U),
-    **dict.fromkeys((17, 18, 19, 22, 26, 27, 28, 29, 61, 152, 153, 157, 159, 272, 273, 274, 275, 787, 795, 798), S),
+    **dict.fromkeys(
+        (17, 18, 19, 22, 26, 27, 28, 29, 61, 152, 153, 157, 159, 272, 273, 274, 275, 784, 787, 795, 798), S
+    ),
     **dict.fromkeys((25, 180, 186, 187, 188, 190, 284, 285, 286, 304, 305, 306, 307, 310, 312, 313), H),
     **dict.fromkeys((314, 315, 318, 319, 336, 337, 338, 339, 349, 1008, 1009), H),
     **dict.fromkeys((136, 259, 268, 269, 782), UR),
-    **dict.fromkeys((769, 771, 779), US),
+    **dict.fromkeys((768, 769, 771, 779), US),
     **dict.fromkeys((176, 287, 308, 309, 446, 848, 849, 1023), SR),
 }
 
@@ -512,8 +529,8 @@ def test_registers_are_guarded_by_their_class(number, state):
 
 
 ONLY_201 = {**dict.fromkeys((280, 311, 1012, 1013, 1014, 1015), H), **dict.fromkeys((793, 794), S), 777: UR}
-ONLY_300 = {48: S, 823: S, 464: H, 855: H}
-SINCE_207 = (3, 13, 128, 815, 896, 17, 28, 153, 180, 190, 306, 318, 319, 339, 176, 308, 309, 848, 769)
+ONLY_300 = {48: S, 144: S, 823: S, 464: H, 855: H}
+SINCE_207 = (3, 13, 128, 131, 815, 896, 17, 28, 153, 180, 190, 306, 318, 319, 339, 176, 308, 309, 784, 848, 768, 769)
 
 
 @pytest.mark.parametrize(
@@ -534,7 +551,7 @@ def test_a_level_has_the_registers_of_its_book(number, levels, isa):
     bench.cpu.spr[spr.FSCR] = -1
     bench.step()
     missing = CAUSE_PRIVILEGED if number & SPR_PRIVILEGED else CAUSE_ILLEGAL
-    kinds = ONLY_201 | ONLY_300 | SPRS | {128: U}
+    kinds = ONLY_201 | ONLY_300 | SPRS | {128: U, 131: U}
     if isa not in levels or kinds[number] not in {U, UR, US}:
         assert bench.pc == (0xE40 if missing == CAUSE_ILLEGAL and isa != ISA_201 else 0x700)
     else:

@@ -20,7 +20,7 @@ from irqvisor.hw.timer import (
     timebase,
 )
 from irqvisor.hw.undefined import XER_KEPT_LOW
-from irqvisor.spec.bits import add, i8, srl, sub
+from irqvisor.spec.bits import add, i8, low32, sll, srl, sub
 from irqvisor.spec.power_isa import (
     CAUSE_ILLEGAL,
     CAUSE_PRIVILEGED,
@@ -69,7 +69,6 @@ from irqvisor.spec.power_isa import (
     SPR_LPCR,
     SPR_LR,
     SPR_MMCR1,
-    SPR_MMCR2,
     SPR_NOOP_FIRST,
     SPR_NOOP_LAST,
     SPR_PIR,
@@ -78,6 +77,7 @@ from irqvisor.spec.power_isa import (
     SPR_PURR,
     SPR_PVR,
     SPR_SIAR,
+    SPR_SIER,
     SPR_SPRG0,
     SPR_SPRG3_USER,
     SPR_SPURR,
@@ -90,7 +90,9 @@ from irqvisor.spec.power_isa import (
     SPR_TBU40,
     SPR_TBU_WRITE,
     SPR_TEXASR,
+    SPR_TEXASRU,
     SPR_TFHAR,
+    SPR_TIDR,
     SPR_USER_PMU,
     SPR_VTB,
     SPR_XER,
@@ -105,12 +107,12 @@ NOT_STORED = 255
 REGISTERS = (
     # numbers, access class, first and last architecture level that has them
     ((1, 8, 9, 256), USER, ISA_201, ISA_300),
-    ((3, 13, 128, 129, 130, 800, 801, 802, 803, 804, 805, 806, 815, 896, 898), USER, ISA_207, ISA_300),
+    ((3, 13, 128, 129, 130, 131, 800, 801, 802, 803, 804, 805, 806, 815, 896, 898), USER, ISA_207, ISA_300),
     ((18, 19, 22, 26, 27, 29, 152, 272, 273, 274, 275), SUPER, ISA_201, ISA_300),
     ((786, 787, 788, 789, 790, 791, 792, 795, 796, 797, 798), SUPER, ISA_201, ISA_300),
     ((793, 794), SUPER, ISA_201, ISA_201),
-    ((17, 28, 61, 153, 157, 159, 785), SUPER, ISA_207, ISA_300),
-    ((48, 823), SUPER, ISA_300, ISA_300),
+    ((17, 28, 61, 153, 157, 159, 784, 785), SUPER, ISA_207, ISA_300),
+    ((48, 144, 823), SUPER, ISA_300, ISA_300),
     ((284, 285, 286, 304, 305, 310, 314, 315, 1008, 1009), HYPER, ISA_201, ISA_300),
     ((280, 311, 1012, 1013, 1014, 1015), HYPER, ISA_201, ISA_201),
     ((25,), HYPER, ISA_201, ISA_207),
@@ -119,7 +121,7 @@ REGISTERS = (
     ((464, 855), HYPER, ISA_300, ISA_300),
     ((136, 259, 268, 269, 780, 781, 782), READ_USER, ISA_201, ISA_300),
     ((770, 771, 772, 773, 774, 775, 776, 777, 778, 779), READ_USER, ISA_201, ISA_201),
-    ((769, 770, 771, 772, 773, 774, 775, 776, 779), SHOWN, ISA_207, ISA_300),
+    ((768, 769, 770, 771, 772, 773, 774, 775, 776, 779), SHOWN, ISA_207, ISA_300),
     ((287, 1023), READ_SUPER, ISA_201, ISA_300),
     ((176, 308, 309, 446, 848, 849), READ_SUPER, ISA_207, ISA_300),
 )
@@ -138,7 +140,7 @@ EXISTS = ACCESS.any(axis=0)
 
 
 PROBLEM_STATE_NAMES = {SPR_CTRL_READ: SPR_CTRL_WRITE, SPR_DSCR_USER: SPR_DSCR, SPR_AMR_USER: SPR_AMR} | {
-    number - SPR_USER_PMU: number for number in range(SPR_MMCR2, SPR_MMCR1 + 1) if EXISTS[number]
+    number - SPR_USER_PMU: number for number in range(SPR_SIER, SPR_MMCR1 + 1) if EXISTS[number]
 }
 """Registers that have a second number for problem state."""
 
@@ -146,10 +148,11 @@ PROBLEM_STATE_NAMES = {SPR_CTRL_READ: SPR_CTRL_WRITE, SPR_DSCR_USER: SPR_DSCR, S
 def _storage_table():
     """Places of the registers that only store."""
     place = np.full(1024, NOT_STORED, np.uint8)
-    functional = {1, 8, 9, 18, 19, 22, 26, 27, 28, 136, 176, 259, 268, 269, 272, 273, 274, 275, 284, 285, 286, 287}
+    functional = {1, 8, 9, 18, 19, 22, 26, 27, 28, 131, 136, 176, 259, 268, 269, 272, 273, 274, 275, 284, 285, 286, 287}
     functional |= {304, 305, 310, 311, 314, 315, 318, 815, 1008, 1009, 1012, 1014, 1023}
     free = 0
-    for number in range(1024):
+    latest = (SPR_TIDR, SPR_SIER)  # last, so that what was saved before there were these finds its places
+    for number in [*(number for number in range(1024) if number not in latest), *latest]:
         if EXISTS[number] and number not in functional | set(PROBLEM_STATE_NAMES):
             place[number] = free
             free += 1
@@ -171,6 +174,7 @@ EBBRR = int(STORAGE[SPR_EBBRR])
 HFSCR = int(STORAGE[SPR_HFSCR])
 PSSCR = int(STORAGE[SPR_PSSCR])
 SIAR = int(STORAGE[SPR_SIAR])
+TEXASR = int(STORAGE[SPR_TEXASR])
 """Places in ``context.spr`` of registers that instructions and interrupts use."""
 
 
@@ -225,7 +229,7 @@ def quick_move(cpu, op, t, number, isa):
 def refusal(cpu, number):
     """Whether a facility that is off keeps this register from problem state: `REFUSED` less its reason, else 0. The
     registers of transactional memory need MSR[TM] in every state."""
-    if SPR_TFHAR <= number <= SPR_TEXASR:
+    if SPR_TFHAR <= number <= SPR_TEXASRU:
         return 0 if cpu.msr & MSR_TM != 0 else REFUSED - FACILITY_TM
     if cpu.msr & MSR_PR != 0:
         if number == SPR_TAR and cpu.spr[FSCR] & FSCR_TAR == 0:
@@ -349,6 +353,8 @@ def read_spr(m, p, cpu, number):
         return add(cpu.spr[i8(STORAGE[number])], timebase(m, pcpu(m, p).now))
     if i8(STORAGE[number]) < 64:
         return cpu.spr[i8(STORAGE[number])]
+    if number == SPR_TEXASRU:
+        return srl(cpu.spr[TEXASR], 32)
     if number == SPR_DPDES:
         return pcpu(m, p).doorbell & PRIVILEGED
     return read_control(m, p, cpu, number)
@@ -402,5 +408,7 @@ def write_spr(m, p, cpu, number, value):
         cpu.spr[i8(STORAGE[number])] = sub(value, timebase(m, pcpu(m, p).now))
     elif i8(STORAGE[number]) < 64:
         cpu.spr[i8(STORAGE[number])] = value & KEPT[number]
+    elif number == SPR_TEXASRU:
+        cpu.spr[TEXASR] = sll(value, 32) | low32(cpu.spr[TEXASR])
     else:
         write_control(m, p, cpu, number, value)
