@@ -191,8 +191,8 @@ def ask(m, v):
     return False
 
 
-@jit
-def serve(m, v, entry, old_cppr, priority):
+@hot
+def begin_service(m, p, v, entry, priority):
     """An interrupt enters service; returns the XIRR for the guest. Interrupts nest as deep as the guest likes: it may
     raise its CPPR, or lower its MFRR, as often as it wants before it ends anything. So what is in service is counted by
     name, and the way back, the old CPPR, is with the guest."""
@@ -201,8 +201,9 @@ def serve(m, v, entry, old_cppr, priority):
         w.ipis += 1
     else:
         pirq(m, entry).in_service += 1
-    w.cppr = priority
-    return (old_cppr << XIRR_CPPR_SHIFT) | xisr(entry)
+    xirr = (w.cppr << XIRR_CPPR_SHIFT) | xisr(entry)
+    set_cppr(m, p, v, priority)
+    return xirr
 
 
 @jit
@@ -237,39 +238,56 @@ def owner(m, irq):
 
 @jit
 def accept(m, p, v):
-    """H_XIRR: the most favoured of what is queued and what the controller holds, if the CPPR lets it through.
-
-    Somebody else's interrupt is queued for its owner and looking goes on; when nothing is left the answer is the CPPR
-    and source 0 - nothing was pending after all."""
-    w = vcpu(m, v)
-    old = w.cppr
+    """H_XIRR: the most favoured of what is queued and what the controller holds, if the CPPR lets it through; else the
+    CPPR and source 0 - nothing was pending after all."""
     path(m, p, paths.XIRR + searching(m, v))
     entry = best(m, v)
-    priority = priority_of(m, v, entry)
-    while openpic.pending_priority(m, p) > openpic.task_priority(min(priority, old)):
+    if controller_has_better(m, p, v, entry):
+        return ask_controller(m, p, v, entry)
+    return accept_queued(m, p, v, entry)
+
+
+@hot
+def controller_has_better(m, p, v, entry):
+    """Whether the controller holds something more favoured than what is queued and than the CPPR."""
+    ceiling = min(priority_of(m, v, entry), vcpu(m, v).cppr)
+    return openpic.pending_priority(m, p) > openpic.task_priority(ceiling)
+
+
+@cold
+def ask_controller(m, p, v, entry):
+    """Take what the controller holds until it is the caller's, or no better. Somebody else's interrupt is queued for
+    its owner, and looking goes on."""
+    w = vcpu(m, v)
+    while controller_has_better(m, p, v, entry):
         irq = take_from_controller(m, p)
         if irq == NONE:
             break
         if not openpic.is_input(m, irq):
             path(m, p, searching(m, v))
             entry = best(m, v)  # the hypervisor's own: an event check; something may have been queued
-            priority = priority_of(m, v, entry)
             continue
         target = owner(m, irq)
         if target == v:
             path(m, p, paths.SERVE)
             learn(m, p, v, irq)
-            xirr = serve(m, v, irq, old, pirq(m, irq).priority)
-            set_cppr(m, p, v, w.cppr)
-            return xirr
+            return begin_service(m, p, v, irq, pirq(m, irq).priority)
         trace.context_count(m, v).foreign += 1
         s = pirq(m, irq).source
         if s != NOBODY:
             trace.accepted(m, s, p, w.domain, pcpu(m, p).now)
         if target >= 0 and header(m).defects & Defect.FOREIGN_DROPPED == 0:
             queue(m, p, target, irq)
-    if priority >= old:
-        return (old << XIRR_CPPR_SHIFT) | XISR_NONE
+    return accept_queued(m, p, v, entry)
+
+
+@hot
+def accept_queued(m, p, v, entry):
+    """What is queued begins service, if it is more favoured than the CPPR."""
+    w = vcpu(m, v)
+    priority = priority_of(m, v, entry)
+    if priority >= w.cppr:
+        return (w.cppr << XIRR_CPPR_SHIFT) | XISR_NONE
     if entry != IPI_ENTRY:
         path(m, p, paths.UNQUEUE + paths.SERVE)
         w.soft[entry >> 6] &= ~(sll(1, entry & 63))
@@ -279,9 +297,7 @@ def accept(m, p, v):
         path(m, p, paths.SERVE)
         trace.context_count(m, v).learned += 1
         inbox.learn_all(m, p, v)
-    xirr = serve(m, v, entry, old, priority)
-    set_cppr(m, p, v, w.cppr)
-    return xirr
+    return begin_service(m, p, v, entry, priority)
 
 
 @hot

@@ -261,7 +261,7 @@ def interpreter(hypercall: Any) -> Any:
         pc = pcpu(m, p)
         ask = request(m)
         msr = cpu.msr
-        forgotten = ask.forgotten
+        ask.forgotten = 0
         ask.resumed = 1
         if likely(i8(d.op) == SC):
             pc.now += (n + 1) * header(m).cpi
@@ -278,7 +278,7 @@ def interpreter(hypercall: Any) -> Any:
                 supervisor(m, p, cpu, i8(d.op), i8(d.t), 1, 0)
             pc.now += header(m).cpi
             pc.icount += n + 1
-        if (cpu.msr ^ msr) & ~(MSR_EE | MSR_RI) != 0 or ask.forgotten != forgotten or not is_quiet(pc, cpu):
+        if (cpu.msr ^ msr) & ~(MSR_EE | MSR_RI) != 0 or ask.forgotten != 0 or not is_quiet(pc, cpu):
             return 0
         end = min(cpu.dec_at, pc.hdec_at, header(m).horizon)
         ask.budget = min(instructions_for(end - pc.now, header(m).cpi), ask.last - pc.icount)

@@ -94,7 +94,7 @@ def pool_is_shared(m):
 @jit
 def forget_page(m, page):
     """Drop all words of a decoded page, by its number in the pool from 1. Own pools only."""
-    request(m).forgotten += 1
+    request(m).forgotten = 1
     first = 1 + (page - 1) * CODE_STRIDE
     for k in range(first, first + PAGE_WORDS):
         m.code[k].op = 0
@@ -103,7 +103,7 @@ def forget_page(m, page):
 @jit
 def forget_code(m, a, size):
     """Drop the decoded words that a store of `size` bytes at RAM offset `a` overlaps. Own pools only."""
-    request(m).forgotten += 1
+    request(m).forgotten = 1
     for word in range(a >> 2, ((a + size - 1) >> 2) + 1):
         page = i8(codemap(m, word >> (PAGE_SHIFT - 2)).entry) & CODE_PAGE
         if page != 0:
@@ -139,7 +139,7 @@ def disturb(m, a, size):
     if pool_is_shared(m) == 0:
         forget_code(m, a, size)
         return
-    request(m).forgotten += 1
+    request(m).forgotten = 1
     for page in range(a >> PAGE_SHIFT, ((a + size - 1) >> PAGE_SHIFT) + 1):
         codemap(m, page).entry = i8(codemap(m, page).entry) & ~(CODE_PAGE | LITTLE)
 

@@ -227,7 +227,7 @@ REQUEST = np.dtype(
         ("last", "i8"),  # of the pCPU that is running: its count of instructions when it has to stop
         ("budget", "i8"),  # and how many it may complete before something has to be looked at
         ("resumed", "i8"),  # 1: the context that made the last hypercall goes on
-        ("forgotten", "i8"),  # how often decoded words were dropped
+        ("forgotten", "i8"),  # 1: decoded words were dropped since the gate was entered
         ("interpreted", "i8"),  # how often an address had to be interpreted, for want of host code that begins there
         ("interpreted_of", "i8"),  # the last time: the context
         ("interpreted_at", "i8"),  # and the address

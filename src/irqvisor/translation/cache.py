@@ -21,7 +21,9 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
 
 
 def find(name: str) -> bytes | None:
-    """A file of that folder, if it is there."""
+    """A file of that folder, if it was there when this process looked first, or made it."""
+    if name not in _present():
+        return None
     try:
         return _path(name).read_bytes()
     except OSError:
@@ -38,12 +40,22 @@ def keep(name: str, data: bytes) -> None:
         beside.replace(path)
     except OSError:
         beside.unlink(missing_ok=True)
+    else:
+        _present().add(name)
+
+
+def is_kept(name: str) -> bool:
+    """Whether `find` would find it."""
+    return name in _present()
 
 
 @cache
-def is_kept(name: str) -> bool:
-    """Whether a file of that name is there; asked once in a process, since there are many questions and few files."""
-    return _path(name).exists()
+def _present() -> set[str]:
+    """Names of files there. There are many questions, and few files."""
+    try:
+        return {path.name for path in _folder().iterdir()}
+    except OSError:
+        return set()
 
 
 def _path(name: str) -> Path:

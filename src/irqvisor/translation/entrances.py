@@ -20,17 +20,28 @@ def note(region: Region, word: int) -> None:
     _noted[region.name].add(word)
 
 
+_entered: dict[tuple[str, tuple[int, ...]], Region] = {}
+"""What `Region.entered_at` has made: many machines have the same pages."""
+
+
 def with_noted(region: Region) -> Region:
     """A region with all the entrances that are known by now; they are kept."""
     words = _remembered(region) | _noted[region.name]
     _translated[region.name] = words
     keep(_file(region), json.dumps(sorted(words)).encode())
-    return region.entered_at(words)
+    return _entered_at(region, words)
 
 
 def with_remembered(region: Region) -> Region:
     """A region with the entrances that it was translated with last."""
-    return region.entered_at(_remembered(region))
+    return _entered_at(region, _remembered(region))
+
+
+def _entered_at(region: Region, words: set[int]) -> Region:
+    key = region.name, tuple(sorted(words))
+    if words and key not in _entered:
+        _entered[key] = region.entered_at(key[1])
+    return _entered.get(key, region)
 
 
 def _remembered(region: Region) -> set[int]:
