@@ -3,7 +3,8 @@
 import gc
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -173,9 +174,7 @@ def violations(machine: Machine, result: dict[str, Any]) -> list[str]:
 def compile_all(progress: Callable[[str], None] | None = None) -> float:
     """Compile what a comparison needs, in this process, once; returns the seconds it took."""
     began = time.perf_counter()
-    usual = gc.get_threshold()
-    gc.set_threshold(*RARE_COLLECTIONS)
-    try:
+    with rare_collections():
         for design in NUMBERS:
             if progress is not None:
                 progress(design)
@@ -183,6 +182,15 @@ def compile_all(progress: Callable[[str], None] | None = None) -> float:
             run(scenario, design)
         if watcher.ENABLED:
             verbs.bitcode()
+    return time.perf_counter() - began
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """While something is compiled."""
+    usual = gc.get_threshold()
+    gc.set_threshold(*RARE_COLLECTIONS)
+    try:
+        yield
     finally:
         gc.set_threshold(*usual)
-    return time.perf_counter() - began
