@@ -109,17 +109,17 @@ def differences(m, flat, ram, origin_flat, origin_ram, touched, words, first):
     at = first
     room = len(words) - 2
     for k in range(offset(flat, FIRST_BEHAVIOUR), offset(flat, FIRST_OBSERVATION)):
-        if flat[k] != origin_flat[k]:
+        if flat[u8(k)] != origin_flat[u8(k)]:
             if at >= room:
                 return 0
             words[at] = k
-            words[at + 1] = flat[k]
+            words[at + 1] = flat[u8(k)]
             at += 2
     for page in range(pages_of(ram)):
         if touched[page] == 0 and i8(codemap(m, page).entry) & CLEAN != 0:
             continue
         for k in range(page * PAGE_DOUBLEWORDS, (page + 1) * PAGE_DOUBLEWORDS):
-            if ram[k] != origin_ram[k]:
+            if ram[u8(k)] != origin_ram[u8(k)]:
                 if at >= room:
                     return 0
                 words[at] = -1 - k

@@ -9,7 +9,7 @@ from irqvisor import trace
 from irqvisor._jit import jit
 from irqvisor.hw.memory import forget_page
 from irqvisor.hw.state import CLEAN, CODE_PAGE, LITTLE, PAGE_SHIFT, codemap
-from irqvisor.spec.bits import i8
+from irqvisor.spec.bits import i8, u8
 from irqvisor.tables import DIRECTORY_BYTES, Table
 
 PAGE_DOUBLEWORDS = 1 << (PAGE_SHIFT - 3)
@@ -31,9 +31,9 @@ def pages_of(ram):
 
 @jit
 def copy(target, source, first, end):
-    """Copy doublewords."""
+    """Copy doublewords. Unsigned places: LLVM must see that none is counted from the end."""
     for k in range(first, end):
-        target[k] = source[k]
+        target[u8(k)] = source[u8(k)]
 
 
 @jit
