@@ -55,7 +55,6 @@ def machine(
     level = _level(MODELS[cpu], isa, little_endian=little_endian)
     state = tables.allocate(
         {
-            Table.HEADER: 1,
             Table.PCPU: pcpus,
             Table.CONTEXT: pcpus,
             Table.REGION: 2 if board else 1,
@@ -63,8 +62,6 @@ def machine(
             Table.EVENT: EVENTS,
             Table.DOMAIN: 1,
             Table.VCPU: pcpus,
-            Table.REQUEST: 1,
-            Table.OBSERVED: 1,
             Table.PCPU_COUNT: pcpus,
             Table.CONTEXT_COUNT: pcpus,
             Table.DOMAIN_COUNT: 1,

@@ -300,7 +300,6 @@ def build(config: Config) -> Machine:
     sources = len(config.sources) + len(config.channels)
     state = tables.allocate(
         {
-            Table.HEADER: 1,
             Table.PCPU: config.pcpus,
             Table.CONTEXT: vcpus,
             Table.REGION: n * REGIONS + 3 * len(config.channels),
@@ -324,8 +323,6 @@ def build(config: Config) -> Machine:
             Table.VCPU: vcpus,
             Table.PORT: FIRST_PORTS * n if config.has_shared_info else 0,
             Table.PIRQ: n_pirq,
-            Table.REQUEST: 1,
-            Table.OBSERVED: 1,
             Table.PCPU_COUNT: config.pcpus,
             Table.CONTEXT_COUNT: vcpus,
             Table.DOMAIN_COUNT: n,

@@ -97,7 +97,6 @@ def build(image: Image, config: Config) -> Machine:
     check_fit(image, layout)
     state = tables.allocate(
         {
-            Table.HEADER: 1,
             Table.PCPU: config.cpus,
             Table.CONTEXT: config.cpus,
             Table.REGION: 1,
@@ -108,9 +107,7 @@ def build(image: Image, config: Config) -> Machine:
             Table.PARTITION: 1,
             Table.SERVER: config.cpus,
             Table.ICS: len(SOURCES),
-            Table.REQUEST: 1,
             Table.PRINTED: PRINTED_BYTES,
-            Table.OBSERVED: 1,
             Table.PCPU_COUNT: config.cpus,
             Table.CONTEXT_COUNT: config.cpus,
             Table.DOMAIN_COUNT: 1,

@@ -371,8 +371,7 @@ def whereabouts(m, s):
 def call(m, p):
     """A hypercall by the vCPU on a pCPU that no run loop drives; COLD ones go through `resume` too."""
     m = borrow(m)
-    if take_hcall(m, p):
-        leave(m, p, True)
+    answer_hcall(m, p)
 
 
 # What the control plane needs of the data plane

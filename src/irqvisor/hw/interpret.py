@@ -193,6 +193,24 @@ def instructions_for(cycles, cpi):
     return (cycles + cpi - 1) // cpi
 
 
+@hot
+def quiet_until(m, pc, cpu):
+    """The cycle to run to while nothing is pending: the next decrementer exception, HDEC, the horizon."""
+    return min(cpu.dec_at, pc.hdec_at, header(m).horizon)
+
+
+@hot
+def budget_to(m, pc, end, last):
+    """How many instructions may complete until a cycle, and until the pCPU's count is `last`; none: not above 0."""
+    return min(instructions_for(end - pc.now, header(m).cpi), last - pc.icount)
+
+
+@hot
+def is_at_limit(m, pc, last):
+    """Whether a pCPU has reached the horizon, or its count is `last`."""
+    return pc.now >= header(m).horizon or pc.icount >= last
+
+
 @jit
 def shorten(d, pc):
     """Rewrite a branch that stays in its page to one that counts words: there it needs no address."""
@@ -272,7 +290,7 @@ def interpreter(hypercall: Any) -> Any:
                 return 0
         else:
             pc.now += n * header(m).cpi
-            if i8(d.op) == RFID and msr & MSR_PR == 0:
+            if i8(d.op) == RFID and msr & MSR_PR == 0:  # the usual one, without a call
                 return_from_interrupt(m, p, cpu, cpu.srr0, cpu.srr1, False)
             else:
                 supervisor(m, p, cpu, i8(d.op), i8(d.t), 1, 0)
@@ -280,8 +298,7 @@ def interpreter(hypercall: Any) -> Any:
             pc.icount += n + 1
         if (cpu.msr ^ msr) & ~(MSR_EE | MSR_RI) != 0 or ask.forgotten != 0 or not is_quiet(pc, cpu):
             return 0
-        end = min(cpu.dec_at, pc.hdec_at, header(m).horizon)
-        ask.budget = min(instructions_for(end - pc.now, header(m).cpi), ask.last - pc.icount)
+        ask.budget = budget_to(m, pc, quiet_until(m, pc, cpu), ask.last)
         return max(ask.budget, 0)
 
     @cold
@@ -295,7 +312,7 @@ def interpreter(hypercall: Any) -> Any:
         while True:
             # State that slow instructions may change is read afresh here
             if likely(is_quiet(pc, cpu)):
-                end = min(cpu.dec_at, pc.hdec_at, header(m).horizon)
+                end = quiet_until(m, pc, cpu)
             else:
                 due = interrupt(m, p, cpu)
                 if due == Due.EXTERNAL:
@@ -303,7 +320,7 @@ def interpreter(hypercall: Any) -> Any:
                 if due == Due.HDEC:
                     return Outcome.HDEC
                 end = until(m, pc, cpu)
-            budget = min(instructions_for(end - pc.now, header(m).cpi), last - pc.icount)
+            budget = budget_to(m, pc, end, last)
             if budget <= 0:
                 return Outcome.LIMIT
             msr = cpu.msr
@@ -332,7 +349,7 @@ def interpreter(hypercall: Any) -> Any:
             if why == ANSWERED:
                 if ask.resumed == 0:
                     return Outcome.HCALL
-                if pc.now >= header(m).horizon or pc.icount >= last:
+                if is_at_limit(m, pc, last):
                     return Outcome.LIMIT
                 continue
             pc.now += n * header(m).cpi
@@ -360,7 +377,7 @@ def interpreter(hypercall: Any) -> Any:
                 return Outcome.AGAIN
             elif not fetch_fault(m, p, cpu):
                 return Outcome.AGAIN
-            if pc.now >= header(m).horizon or pc.icount >= last:
+            if is_at_limit(m, pc, last):
                 return Outcome.LIMIT
 
     return interpret

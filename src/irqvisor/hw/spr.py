@@ -92,7 +92,6 @@ from irqvisor.spec.power_isa import (
     SPR_TEXASR,
     SPR_TEXASRU,
     SPR_TFHAR,
-    SPR_TIDR,
     SPR_USER_PMU,
     SPR_VTB,
     SPR_XER,
@@ -151,8 +150,7 @@ def _storage_table():
     functional = {1, 8, 9, 18, 19, 22, 26, 27, 28, 131, 136, 176, 259, 268, 269, 272, 273, 274, 275, 284, 285, 286, 287}
     functional |= {304, 305, 310, 311, 314, 315, 318, 815, 1008, 1009, 1012, 1014, 1023}
     free = 0
-    latest = (SPR_TIDR, SPR_SIER)  # last, so that what was saved before there were these finds its places
-    for number in [*(number for number in range(1024) if number not in latest), *latest]:
+    for number in range(1024):
         if EXISTS[number] and number not in functional | set(PROBLEM_STATE_NAMES):
             place[number] = free
             free += 1

@@ -89,8 +89,11 @@ class _Writer:
         _ret(ir.IRBuilder(self.answered), WORD(0), WORD(host.ANSWERED))
 
     def _return(self, builder: Any, n: Any, nip: Any, why: Any) -> None:
-        builder.store(nip, builder.gep(self.cpu, [WORD(NIP)], source_etype=BOOL))
+        self._set_nip(builder, nip)
         _ret(builder, n, why)
+
+    def _set_nip(self, builder: Any, nip: Any) -> None:
+        builder.store(nip, builder.gep(self.cpu, [WORD(NIP)], source_etype=BOOL))
 
     def _field(self, at: int) -> Any:
         """A doubleword of the context."""
@@ -165,23 +168,25 @@ class _Writer:
         kept.initializer, kept.global_constant, kept.linkage = constant, True, "private"
         return kept.bitcast(POINTER), WORD(int(record["op"])), self._address(word)
 
-    def _instruction(self, word: int, n: Any, count: int) -> None:
-        record, op, pc = self._operands(word)
+    def _complete(self, record: Any, op: Any, pc: Any) -> tuple[Any, Any]:
+        """Let the interpreter's verb complete an instruction. Returns the blocks to go on in if it has, and if not."""
         done = self._call("complete", BOOL, self.m, self.cpu, self.isa, record, op, SIXTY_FOUR_BITS, self.top, pc)
-        stuck, next_one = self.builder.append_basic_block("stuck"), self.builder.append_basic_block("next")
-        self.builder.cbranch(self.builder.icmp_unsigned("!=", done, BOOL(0)), next_one, stuck).set_weights(LIKELY)
-        self.builder = ir.IRBuilder(stuck)
+        completed, slow = self.builder.append_basic_block("completed"), self.builder.append_basic_block("slow")
+        self.builder.cbranch(self.builder.icmp_unsigned("!=", done, BOOL(0)), completed, slow).set_weights(LIKELY)
+        return completed, slow
+
+    def _instruction(self, word: int, n: Any, count: int) -> None:
+        completed, slow = self._complete(*self._operands(word))
+        self.builder = ir.IRBuilder(slow)
         self._leave(n, count, word, host.STUCK)
-        self.builder = ir.IRBuilder(next_one)
+        self.builder = ir.IRBuilder(completed)
 
     def _gated(self, word: int, n: Any, count: int) -> None:
         """An instruction that ends its block, since the gate may have to complete it."""
         record, op, pc = self._operands(word)
         if self.region.records[word]["op"] == MTMSRD:  # it is plain if it turns interrupts off
-            done = self._call("complete", BOOL, self.m, self.cpu, self.isa, record, op, SIXTY_FOUR_BITS, self.top, pc)
-            plain, slow = self.builder.append_basic_block("plain"), self.builder.append_basic_block("slow")
-            self.builder.cbranch(self.builder.icmp_unsigned("!=", done, BOOL(0)), plain, slow)
-            self.builder = ir.IRBuilder(plain)
+            completed, slow = self._complete(record, op, pc)
+            self.builder = ir.IRBuilder(completed)
             self._enter(word + 1, n, count + 1)
             self.builder = ir.IRBuilder(slow)
         self._pass_gate(word, record, pc, n, count)
@@ -190,8 +195,7 @@ class _Writer:
         """Let the gate complete an instruction."""
         names = ("stuck", "passed", "resumed", "elsewhere", "follows")
         stuck, passed, resumed, elsewhere, follows = (self.builder.append_basic_block(name) for name in names)
-        at_nip = self.builder.gep(self.cpu, [WORD(NIP)], source_etype=BOOL)
-        self.builder.store(pc, at_nip)
+        self._set_nip(self.builder, pc)
         so_far = self.builder.add(n, WORD(count))
         budget = self._call("pass_gate", WORD, self.m, self.cpu, so_far, record, self.gate)
         self.builder.cbranch(self.builder.icmp_signed("<", budget, WORD(0)), stuck, passed)

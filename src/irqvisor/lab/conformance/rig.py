@@ -137,7 +137,6 @@ def _machine(domains: list[dict[str, Any]], release: Release) -> Machine:
     pirqs = sum(domain["nr_pirqs"] for domain in domains)
     state = tables.allocate(
         {
-            Table.HEADER: 1,
             Table.PCPU: vcpus,
             Table.CONTEXT: vcpus,
             Table.REGION: 4 * n,
@@ -149,8 +148,6 @@ def _machine(domains: list[dict[str, Any]], release: Release) -> Machine:
             Table.VCPU: vcpus,
             Table.PORT: FIRST_PORTS * n,
             Table.PIRQ: pirqs,
-            Table.REQUEST: 1,
-            Table.OBSERVED: 1,
             Table.PCPU_COUNT: vcpus,
             Table.CONTEXT_COUNT: vcpus,
             Table.DOMAIN_COUNT: n,
